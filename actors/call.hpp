@@ -1,0 +1,39 @@
+// Call: one invocation on its way. It is moved forward from the connection to whoever finishes it
+// and never comes back; the answer goes straight from there to the ReplyTarget.
+
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "actors/context.hpp"
+#include "actors/reply.hpp"
+#include "storage/commit_log.hpp"
+#include "storage/json.hpp"
+
+namespace kontract {
+
+using Clock = std::chrono::steady_clock;
+
+enum class CallKind : std::uint8_t {
+  function,  // run `function` with `args`
+  open,      // wake the session, create it if it is absent; answers {"sid":"...","txid":N}
+};
+
+struct Call {
+  CallKind kind = CallKind::function;
+  Context context = {};
+  std::string function = {};
+  Json args = Json::array();                              // always an array
+  Clock::time_point deadline = Clock::time_point::max();  // not begun after it
+  Ticket settle_after = 0;  // filled by the session: the answer waits for at least this ticket
+  Reply reply = {};
+
+  bool expired() const { return Clock::now() > deadline; }
+};
+
+// Shared only because CAF wants messages that can be copied; there is one holder at a time.
+using CallPtr = std::shared_ptr<Call>;
+
+}  // namespace kontract

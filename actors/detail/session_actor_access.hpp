@@ -1,0 +1,27 @@
+// SessionActorAccess: the session's side of the protocol in actors/directory.hpp.
+
+#pragma once
+
+#include "actors/directory.hpp"
+
+namespace kontract {
+
+class SessionActorAccess {
+ public:
+  static Store& store(SessionHandle& handle);
+  static const SessionOptions& options(SessionHandle& handle);
+  static bool stopping(SessionHandle& handle);
+
+  // Calls that have been sent and not answered.
+  static std::size_t in_flight(SessionHandle& handle);
+
+  // Takes the session out if no call is in flight. True: nobody will send to this actor any more,
+  // and it must end.
+  static bool try_passivate(SessionHandle& handle);
+
+  // Count the actors there are, for Directory::stopped().
+  static void started(SessionHandle& handle);
+  static void ended(SessionHandle& handle);
+};
+
+}  // namespace kontract

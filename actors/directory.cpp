@@ -1,0 +1,185 @@
+#include "actors/directory.hpp"
+
+#include <caf/all.hpp>
+
+#include "actors/detail/session_actor_access.hpp"
+#include "actors/local_run.hpp"
+#include "actors/session_do.hpp"
+
+namespace kontract {
+
+namespace {
+
+constexpr std::uint64_t kAwake = std::uint64_t{1} << 63;
+constexpr std::uint64_t in_flight_of(std::uint64_t word) { return word & ~kAwake; }
+
+std::string key_of(const Identity& identity) { return identity.owner + '\0' + identity.name; }
+
+Error shutting_down() {
+  return {Errc::overloaded, "The server is shutting down", "Connect again in a moment."};
+}
+
+}  // namespace
+
+struct SessionHandle::Actor {
+  SessionAddress address;
+};
+
+struct Directory::Shared {
+  std::atomic<bool> stopping{false};
+  std::atomic<std::uint64_t> awake{0}, alive{0}, wakes{0}, passivations{0}, calls{0};
+};
+
+SessionHandle::SessionHandle(Directory& directory, Identity identity)
+    : directory_(directory), identity_(std::move(identity)) {}
+
+SessionHandle::~SessionHandle() { directory_.forget(identity_); }
+
+bool SessionHandle::awake() const { return (word_.load() & kAwake) != 0; }
+
+void SessionHandle::send(CallPtr call) {
+  const std::uint64_t before = word_.fetch_add(1, std::memory_order_acq_rel);
+  call->reply.hold(SessionLease(shared_from_this()));
+  if (in_flight_of(before) >= directory_.options_.calls_in_flight_max) {
+    Error error(Errc::overloaded, "The session has too many calls in flight",
+                "Wait for answers before sending more.");
+    error.retry_after = std::chrono::milliseconds(50);
+    return call->reply.fail(std::move(error));
+  }
+  directory_.shared_->calls.fetch_add(1, std::memory_order_relaxed);
+  if ((before & kAwake) == 0) {
+    std::unique_lock lock(wake_mutex_);
+    if (directory_.shared_->stopping.load()) {
+      lock.unlock();
+      return call->reply.fail(shutting_down());
+    }
+    if (!awake()) {
+      auto self = shared_from_this();
+      directory_.shared_->awake.fetch_add(1);
+      directory_.shared_->wakes.fetch_add(1);
+      actor_ = std::make_unique<Actor>(
+          Actor{directory_.system_.spawn<SessionDO, caf::lazy_init>(std::move(self))});
+      release_actor_system();
+      word_.fetch_or(kAwake, std::memory_order_acq_rel);
+    }
+  }
+  // This call's lease keeps the actor where it is.
+  caf::anon_send(actor_->address, std::move(call));
+}
+
+void SessionHandle::release() noexcept {
+  // A session that waits for its last answer in order to stop has to be told.
+  const std::uint64_t before = word_.fetch_sub(1, std::memory_order_acq_rel);
+  if (before != (kAwake | 1) || !directory_.shared_->stopping.load()) return;
+  const std::lock_guard lock(wake_mutex_);
+  if (actor_) caf::anon_send(actor_->address, SessionTick{});
+}
+
+SessionLease& SessionLease::operator=(SessionLease&& other) noexcept {
+  release();
+  handle_ = std::move(other.handle_);
+  return *this;
+}
+
+SessionLease::~SessionLease() { release(); }
+
+void SessionLease::release() {
+  if (const auto handle = std::exchange(handle_, nullptr)) handle->release();
+}
+
+Store& SessionActorAccess::store(SessionHandle& handle) { return handle.directory_.store_; }
+
+const SessionOptions& SessionActorAccess::options(SessionHandle& handle) {
+  return handle.directory_.options_;
+}
+
+bool SessionActorAccess::stopping(SessionHandle& handle) {
+  return handle.directory_.shared_->stopping.load();
+}
+
+std::size_t SessionActorAccess::in_flight(SessionHandle& handle) {
+  return in_flight_of(handle.word_.load());
+}
+
+bool SessionActorAccess::try_passivate(SessionHandle& handle) {
+  std::unique_ptr<SessionHandle::Actor> actor;  // dropped after the lock
+  const std::lock_guard lock(handle.wake_mutex_);
+  std::uint64_t expected = kAwake;
+  if (!handle.word_.compare_exchange_strong(expected, 0, std::memory_order_acq_rel)) return false;
+  actor = std::move(handle.actor_);
+  handle.directory_.shared_->awake.fetch_sub(1);
+  handle.directory_.shared_->passivations.fetch_add(1);
+  return true;
+}
+
+void SessionActorAccess::started(SessionHandle& handle) {
+  handle.directory_.shared_->alive.fetch_add(1);
+}
+
+void SessionActorAccess::ended(SessionHandle& handle) {
+  handle.directory_.shared_->alive.fetch_sub(1);
+}
+
+Directory::Directory(caf::actor_system& system, Store& store, SessionOptions options)
+    : system_(system),
+      store_(store),
+      options_(std::move(options)),
+      shared_(std::make_unique<Shared>()) {}
+
+Directory::~Directory() = default;
+
+Result<std::shared_ptr<SessionHandle>> Directory::find(const Identity& identity) {
+  if (Status valid = validate_session_name(identity.name); !valid) return std::move(valid).error();
+  if (Status valid = validate_owner(identity.owner); !valid) return std::move(valid).error();
+  std::string key = key_of(identity);
+  Bucket& bucket = buckets_[std::hash<std::string>{}(key) % kBuckets];
+  const std::lock_guard lock(bucket.mutex);
+  std::weak_ptr<SessionHandle>& known = bucket.handles[std::move(key)];
+  std::shared_ptr<SessionHandle> handle = known.lock();
+  if (!handle) {
+    handle = std::make_shared<SessionHandle>(*this, identity);
+    known = handle;
+  }
+  return handle;
+}
+
+void Directory::forget(const Identity& identity) noexcept {
+  const std::string key = key_of(identity);
+  Bucket& bucket = buckets_[std::hash<std::string>{}(key) % kBuckets];
+  const std::lock_guard lock(bucket.mutex);
+  const auto found = bucket.handles.find(key);
+  // It may have been made anew since this one expired.
+  if (found != bucket.handles.end() && found->second.expired()) bucket.handles.erase(found);
+}
+
+void Directory::stop() {
+  shared_->stopping.store(true);
+  std::vector<std::shared_ptr<SessionHandle>> handles;
+  for (Bucket& bucket : buckets_) {
+    const std::lock_guard lock(bucket.mutex);
+    for (const auto& [key, known] : bucket.handles) {
+      if (auto handle = known.lock()) handles.push_back(std::move(handle));
+    }
+  }
+  for (const auto& handle : handles) {
+    const std::lock_guard lock(handle->wake_mutex_);
+    if (handle->actor_) caf::anon_send(handle->actor_->address, SessionTick{});
+  }
+}
+
+bool Directory::stopped() const { return shared_->stopping.load() && shared_->alive.load() == 0; }
+
+DirectoryMetrics Directory::metrics() const {
+  DirectoryMetrics metrics;
+  metrics.awake = shared_->awake.load();
+  metrics.wakes = shared_->wakes.load();
+  metrics.passivations = shared_->passivations.load();
+  metrics.calls = shared_->calls.load();
+  for (const Bucket& bucket : buckets_) {
+    const std::lock_guard lock(bucket.mutex);
+    metrics.known += bucket.handles.size();
+  }
+  return metrics;
+}
+
+}  // namespace kontract

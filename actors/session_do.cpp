@@ -1,0 +1,535 @@
+#include "actors/session_do.hpp"
+
+#include <caf/all.hpp>
+
+#include "actors/detail/send_when.hpp"
+#include "actors/detail/session_actor_access.hpp"
+#include "actors/settle.hpp"
+
+namespace kontract {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+std::int64_t now_ms() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+Error invalid(std::string message, std::string hint = {}) {
+  return {Errc::invalid_request, std::move(message), std::move(hint)};
+}
+
+Error denied(std::string_view function, Perm needs) {
+  return {Errc::permission_denied, "Insufficient permissions",
+          std::string(function) + " needs permission bits " + std::to_string(needs) +
+              " (R=4, W=2, X=1), which this connection's token does not grant."};
+}
+
+Status check_count(const Call& call, std::size_t min, std::size_t max, std::string_view usage) {
+  if (call.args.size() >= min && call.args.size() <= max) return {};
+  return invalid("Wrong number of arguments: " + std::to_string(call.args.size()),
+                 "Call it as " + std::string(usage) + ".");
+}
+
+}  // namespace
+
+// The functions that the session answers itself.
+struct SessionDO::SessionFunction {
+  std::string_view name;
+  Perm needs;
+  std::size_t args_min, args_max;
+  std::string_view usage;
+  BuiltIn run;
+};
+
+const SessionDO::SessionFunction* SessionDO::find_session_function(std::string_view name) {
+  static constexpr SessionFunction functions[] = {
+      {"session.info", perms::R__, 0, 0, "session.info()", &SessionDO::facts},
+      {"session.allocateTxid", perms::R__, 0, 0, "session.allocateTxid()",
+       &SessionDO::allocate_txid},
+      {"table.create", perms::RWX, 1, 2, "table.create(table, {permissions?, ptr?})",
+       &SessionDO::create},
+      {"table.drop", perms::RWX, 1, 1, "table.drop(table)", &SessionDO::drop},
+  };
+  for (const SessionFunction& function : functions) {
+    if (function.name == name) return &function;
+  }
+  return nullptr;
+}
+
+SessionDO::SessionDO(caf::actor_config& config, std::shared_ptr<SessionHandle> handle)
+    : SessionAddress::base(config),
+      handle_(std::move(handle)),
+      shard_(SessionActorAccess::store(*handle_).shard_of(handle_->identity())),
+      log_(shard_.log()),
+      options_(SessionActorAccess::options(*handle_)),
+      transactions_(options_.open_transactions_max),
+      last_used_(Clock::now()) {
+  SessionActorAccess::started(*handle_);
+}
+
+SessionDO::behavior_type SessionDO::make_behavior() {
+  set_down_handler([this](const caf::down_msg& down) {
+    // A table's actor died; the others do not care. The next call finds it on disk.
+    for (auto& [id, entry] : tables_) {
+      if (!entry.actor || entry.actor.address() != down.source) continue;
+      entry.actor = nullptr;
+      entry.restart_after = log_.appended();
+    }
+  });
+  return {
+      [this](const CallPtr& call) { handle(call); },
+      [this](const BeginTransaction& request) -> Result<TransactionFacts> {
+        if (Status loaded = ensure_loaded(); !loaded) return std::move(loaded).error();
+        const Result<TxidAllocator::Grant> grant = txids_->allocate();
+        if (!grant) return grant.error();
+        if (Status begun = transactions_.begin(grant->txid, request.owner); !begun) {
+          return std::move(begun).error();
+        }
+        return TransactionFacts{facts_->sid, request.owner, grant->txid};
+      },
+      [this](const EndTransaction& request) -> Status {
+        Status ended = transactions_.end(request.txid, request.owner);
+        if (ended) anon_send(SessionAddress(this), SessionTick{});
+        return ended;
+      },
+      [this](GetMinActiveTxid) -> Txid {
+        return ensure_loaded() ? transactions_.min_active(txids_->peek()) : 0;
+      },
+      [this](SessionTick message) { tick(message.timer); },
+      [this](SessionPurge message) { purge(message.table_ended); },
+  };
+}
+
+void SessionDO::on_exit() {
+  for (const auto& [id, entry] : tables_) {
+    if (entry.actor) caf::anon_send(entry.actor, TableClose{});
+  }
+  tables_.clear();
+  SessionActorAccess::ended(*handle_);
+}
+
+// ------------------------------------------------------------------------------------- calls
+
+void SessionDO::handle(const CallPtr& call) {
+  last_used_ = Clock::now();
+  quiet_since_.reset();
+  schedule_tick();
+  try {
+    dispatch(call);
+  } catch (const std::exception& failure) {
+    // The call is answered as its reply is dropped.
+    if (shard_.options().alarm) {
+      shard_.options().alarm("a call of session " + handle_->identity().name +
+                             " failed: " + failure.what());
+    }
+  }
+}
+
+void SessionDO::dispatch(const CallPtr& call) {
+  if (call->expired()) {
+    return call->reply.fail(
+        Error(Errc::timeout, "The call's time ran out before it was begun; it has not run"));
+  }
+  if (Status loaded = ensure_loaded(); !loaded) return call->reply.fail(std::move(loaded).error());
+  call->context.session = facts_;
+  if (call->kind == CallKind::open) return open(*call);
+  if (const TableFunction* function = find_table_function(call->function)) {
+    return to_table(call, *function);
+  }
+  if (call->function == "table.batch") return batch(call);
+  if (call->function == "table.list") return list(call);
+  const SessionFunction* function = find_session_function(call->function);
+  if (function == nullptr) {
+    return call->reply.fail(Error(Errc::not_found, "No function " + call->function,
+                                  "The built-in functions are listed in docs/protocol.md."));
+  }
+  Status status = check_count(*call, function->args_min, function->args_max, function->usage);
+  if (status) status = admit(*call, function->needs);
+  if (!status) return call->reply.fail(std::move(status).error());
+  (this->*function->run)(*call);
+}
+
+// Checks the permission and gives the call its txid. A read goes on when no txids can be reserved.
+Status SessionDO::admit(Call& call, Perm needs) {
+  if (!allows(call.context.perm, needs)) return denied(call.function, needs);
+  Result<TxidAllocator::Grant> grant = txids_->allocate();
+  if (grant) {
+    call.context.current_txid = grant->txid;
+    call.settle_after = std::max(grant->settle_after, unsettled_registry());
+  } else if (needs == perms::R__) {
+    call.context.current_txid = txids_->peek();
+  } else {
+    return std::move(grant).error();
+  }
+  call.context.oldest_reader = transactions_.min_active(txids_->peek());
+  return {};
+}
+
+void SessionDO::to_table(const CallPtr& call, const TableFunction& function) {
+  Status status = check_table_args(function, call->args);
+  if (status) status = admit(*call, function.needs);
+  if (!status) return call->reply.fail(std::move(status).error());
+  const std::string& id = call->args[0].get_ref<const std::string&>();
+  TableEntry* entry = find_table(id);
+  if (entry == nullptr) return not_found(*call, id);
+  caf::anon_send(actor_of(*entry), call);
+}
+
+void SessionDO::batch(const CallPtr& call) {
+  const std::string hint = "Call it as table.batch([[function, arguments...], ...]).";
+  if (call->args.size() != 1 || !call->args[0].is_array()) {
+    return call->reply.fail(invalid("table.batch takes one array of operations", hint));
+  }
+  Json& operations = call->args[0];
+  if (operations.size() > limits::kBatchOpsMax) {
+    return call->reply.fail(Error(Errc::too_large,
+                                  "The batch has " + std::to_string(operations.size()) +
+                                      " operations; the limit is " +
+                                      std::to_string(limits::kBatchOpsMax),
+                                  "Split it into several calls."));
+  }
+  std::map<std::string, std::vector<JointPart::Operation>, std::less<>> parts;
+  Perm needs = operations.empty() ? perms::R__ : perms::none;
+  for (std::size_t slot = 0; slot < operations.size(); ++slot) {
+    Json& operation = operations[slot];
+    const std::string where = "Operation " + std::to_string(slot + 1) + ": ";
+    if (!operation.is_array() || operation.empty() || !operation[0].is_string()) {
+      return call->reply.fail(invalid(where + "must be [function, arguments...]", hint));
+    }
+    const std::string name = operation[0].get<std::string>();
+    const TableFunction* function = find_table_function(name);
+    if (function == nullptr) {
+      return call->reply.fail(
+          invalid(where + name + " cannot be part of a batch",
+                  "A batch takes table.get, set, update, delete, push, pop, shift and query."));
+    }
+    operation.erase(0);
+    if (Status checked = check_table_args(*function, operation); !checked) {
+      return call->reply.fail(invalid(where + checked.error().message, checked.error().hint));
+    }
+    needs |= function->needs;
+    std::string table = operation[0].get<std::string>();
+    parts[std::move(table)].push_back({slot, function, std::move(operation)});
+  }
+  if (Status status = admit(*call, needs); !status) {
+    return call->reply.fail(std::move(status).error());
+  }
+  const auto combine = [](const std::vector<JsonText>& results) {
+    JsonText text = "[";
+    for (const JsonText& result : results) {
+      if (text.size() > 1) text += ',';
+      text += result;
+    }
+    return text += ']';
+  };
+  start_joint(call, std::move(parts), operations.size(), combine);
+}
+
+void SessionDO::list(const CallPtr& call) {
+  Status status = check_count(*call, 0, 0, "table.list()");
+  if (status) status = admit(*call, perms::R__);
+  if (!status) return call->reply.fail(std::move(status).error());
+  std::map<std::string, std::vector<JointPart::Operation>, std::less<>> parts;
+  std::vector<std::pair<std::string, Perm>> rows;
+  for (const auto& [id, entry] : tables_) {
+    if (entry.row.owner != call->context.peer->owner) continue;
+    parts[id].push_back({rows.size(), nullptr, Json::array()});
+    rows.emplace_back(id, entry.row.permissions);
+  }
+  const std::size_t slots = rows.size();
+  const auto combine = [rows = std::move(rows)](const std::vector<JsonText>& counts) {
+    JsonText text = "[";
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      if (i > 0) text += ',';
+      text += R"({"id":)";
+      append_json_string(text, rows[i].first);
+      text += R"(,"permissions":)" + std::to_string(rows[i].second) + R"(,"records":)" + counts[i] +
+              '}';
+    }
+    return text += ']';
+  };
+  start_joint(call, std::move(parts), slots, combine);
+}
+
+void SessionDO::start_joint(
+    const CallPtr& call,
+    std::map<std::string, std::vector<JointPart::Operation>, std::less<>> parts, std::size_t slots,
+    Joint::Combine combine) {
+  if (parts.empty()) {
+    Answer answer{combine({}), call->context.current_txid};
+    return deliver_when_settled(log_, call->settle_after, epoch_, std::move(call->reply),
+                                std::move(answer));
+  }
+  for (const auto& [id, operations] : parts) {
+    if (find_table(id) == nullptr) return not_found(*call, id);
+  }
+  const auto joint =
+      std::make_shared<Joint>(call, log_, epoch_, parts.size(), slots, std::move(combine));
+  for (auto& [id, operations] : parts) {
+    const JointPartPtr part = std::make_shared<JointPart>(joint, std::move(operations));
+    caf::anon_send(actor_of(*find_table(id)), part);
+  }
+}
+
+void SessionDO::open(Call& call) {
+  JsonText text = R"({"sid":)";
+  append_json_string(text, facts_->sid);
+  text += R"(,"txid":)" + std::to_string(txids_->last()) + '}';
+  deliver_when_settled(log_, unsettled_registry(), epoch_, std::move(call.reply),
+                       {std::move(text), txids_->last()});
+}
+
+void SessionDO::create(Call& call) {
+  const Txid txid = call.context.current_txid;
+  if (!call.context.peer->in_group("admin") && !options_.owners_create_tables) {
+    return call.reply.fail(Error(Errc::forbidden, "Only the group admin may create tables",
+                                 "Use a token whose ugroups has admin, or start the server with "
+                                 "--owners-create-tables."),
+                           txid);
+  }
+  if (!call.args[0].is_string()) return call.reply.fail(invalid("The table's id must be a string"));
+  TableRow row;
+  row.id = call.args[0].get<std::string>();
+  row.owner = call.context.peer->owner;
+  row.ptr = make_ptr(row.id);
+  if (call.args.size() > 1 && !call.args[1].is_null()) {
+    const Json& given = call.args[1];
+    if (!given.is_object()) return call.reply.fail(invalid("The options must be an object"));
+    for (const auto& [key, value] : given.items()) {
+      if (key == "permissions" && value.is_number_integer() && value.get<std::int64_t>() >= 0 &&
+          value.get<std::int64_t>() <= perms::RWX) {
+        row.permissions = value.get<Perm>();
+      } else if (key == "ptr" && value.is_string()) {
+        row.ptr = value.get<std::string>();
+      } else {
+        return call.reply.fail(
+            invalid("Option " + key + " is unknown or has a wrong value",
+                    "Known are permissions, an integer 0..7, and ptr, of A-Za-z0-9_."));
+      }
+    }
+  }
+  Status valid = validate_table_id(row.id);
+  if (valid) valid = validate_ptr(row.ptr);
+  if (valid) valid = log_.admit(/*frees_space=*/false);
+  if (!valid) return call.reply.fail(std::move(valid).error(), txid);
+  if (tables_.contains(row.id)) {
+    return call.reply.fail(
+        invalid("Table " + row.id + " exists already", "Drop it first, or use another name."),
+        txid);
+  }
+  for (const auto& [id, entry] : tables_) {
+    if (entry.row.ptr != row.ptr) continue;
+    return call.reply.fail(invalid("ptr " + row.ptr + " belongs to table " + id), txid);
+  }
+  if (tables_.size() >= limits::kTablesPerSessionMax) {
+    return call.reply.fail(
+        Error(Errc::too_large,
+              "The session has " + std::to_string(tables_.size()) + " tables, which is the limit"),
+        txid);
+  }
+  row.no = txids_->row().next_table_no++;
+  WriteBatch batch;
+  put_table(batch, facts_->no, row);
+  txids_->put_row(batch);
+  JsonText text = R"({"ptr":)";
+  append_json_string(text, row.ptr);
+  text += '}';
+  tables_.emplace(row.id, TableEntry{row, {}, 0});
+  registry_ticket_ = log_.append(
+      std::move(batch), epoch_,
+      std::make_unique<HeldAnswer>(std::move(call.reply), Answer{std::move(text), txid}));
+}
+
+void SessionDO::drop(Call& call) {
+  const Txid txid = call.context.current_txid;
+  if (!call.context.peer->in_group("admin") && !options_.owners_create_tables) {
+    return call.reply.fail(Error(Errc::forbidden, "Only the group admin may drop tables"), txid);
+  }
+  if (!call.args[0].is_string()) return call.reply.fail(invalid("The table's id must be a string"));
+  const std::string id = call.args[0].get<std::string>();
+  TableEntry* entry = find_table(id);
+  if (entry == nullptr || entry->row.owner != call.context.peer->owner) return not_found(call, id);
+  if (Status admitted = log_.admit(/*frees_space=*/true); !admitted) {
+    return call.reply.fail(std::move(admitted).error(), txid);
+  }
+  WriteBatch batch;
+  drop_table(batch, facts_->no, entry->row);
+  // The table finishes what was sent to it; what it still writes is purged with the rest, since the
+  // purge begins after its end.
+  const TableAddress actor = entry->actor;
+  tables_.erase(id);
+  registry_ticket_ = log_.append(
+      std::move(batch), epoch_,
+      std::make_unique<HeldAnswer>(std::move(call.reply), Answer{JsonText("true"), txid}));
+  if (actor) {
+    ++tables_closing_;
+    actor->attach_functor(
+        [self = SessionAddress(this)] { caf::anon_send(self, SessionPurge{true}); });
+    caf::anon_send(actor, TableClose{});
+  } else {
+    caf::anon_send(SessionAddress(this), SessionPurge{});
+  }
+}
+
+void SessionDO::facts(Call& call) {
+  const Txid txid = call.context.current_txid;
+  Json tables = Json::array();
+  for (const auto& [id, entry] : tables_) tables.push_back(id);
+  const Json facts = {{"sid", facts_->sid},
+                      {"name", facts_->identity.name},
+                      {"owner", facts_->identity.owner},
+                      {"txid", txid},
+                      {"minActiveTxid", transactions_.min_active(txids_->peek())},
+                      {"openTransactions", transactions_.size()},
+                      {"createdMs", txids_->row().created_ms},
+                      {"tables", std::move(tables)}};
+  deliver_when_settled(log_, call.settle_after, epoch_, std::move(call.reply),
+                       {to_text(facts), txid});
+}
+
+void SessionDO::allocate_txid(Call& call) {
+  const Txid txid = call.context.current_txid;
+  if (txid == txids_->peek()) {  // admitted as a read, without one
+    return call.reply.fail(Error(Errc::overloaded, "No transaction id can be reserved now"));
+  }
+  deliver_when_settled(log_, call.settle_after, epoch_, std::move(call.reply),
+                       {std::to_string(txid), txid});
+}
+
+// ------------------------------------------------------------------------------------- tables
+
+SessionDO::TableEntry* SessionDO::find_table(std::string_view id) {
+  const auto found = tables_.find(id);
+  return found == tables_.end() ? nullptr : &found->second;
+}
+
+const TableAddress& SessionDO::actor_of(TableEntry& entry) {
+  if (!entry.actor) {
+    entry.actor = home_system().spawn<TableActor, caf::lazy_init>(
+        shard_, facts_->no, entry.row, entry.restart_after, &options_.on_table_call);
+    monitor(entry.actor);
+  }
+  return entry.actor;
+}
+
+// That a table is gone may rest on a drop that is not durable yet.
+void SessionDO::not_found(Call& call, std::string_view table) {
+  deliver_when_settled(log_, call.settle_after, epoch_, std::move(call.reply),
+                       {table_not_found(table), call.context.current_txid});
+}
+
+// ------------------------------------------------------------------------------------- life
+
+Status SessionDO::ensure_loaded() {
+  // A failed group took with it what was not durable: the registry and the reservation are read
+  // again. The tables see to themselves.
+  if (facts_ && epoch_ == log_.epoch()) return {};
+  return load();
+}
+
+Status SessionDO::load() {
+  const Epoch epoch = log_.epoch();
+  const Result<ReadTxn> txn = shard_.environment().read();
+  if (!txn) return txn.error();
+  Result<std::optional<SessionRow>> stored = load_session(*txn, handle_->identity());
+  if (!stored) return std::move(stored).error();
+  std::map<std::string, TableEntry, std::less<>> tables;
+  Ticket ticket = 0;
+  const Txid next_txid = txids_ ? txids_->peek() : 1;
+  if (*stored) {
+    Result<std::vector<TableRow>> rows = load_tables(*txn, (*stored)->no);
+    if (!rows) return std::move(rows).error();
+    for (TableRow& row : *rows) {
+      TableEntry entry{row, {}, 0};
+      // An actor that is still there goes on; after a restart of the session its table is the same.
+      if (TableEntry* known = find_table(row.id); known != nullptr && known->row.no == row.no) {
+        entry.actor = known->actor;
+        entry.restart_after = known->restart_after;
+      }
+      tables.emplace(row.id, std::move(entry));
+    }
+    txids_.emplace(log_, handle_->identity(), **stored, 0,
+                   std::max((*stored)->reserved_until, next_txid));
+  } else {
+    if (Status admitted = log_.admit(/*frees_space=*/false); !admitted) return admitted;
+    SessionRow row;
+    row.no = shard_.allocate_session_no();
+    row.sid = make_uuid_v7();
+    row.reserved_until = next_txid + limits::kTxidBlock;
+    row.created_ms = now_ms();
+    WriteBatch batch;
+    put_session(batch, handle_->identity(), row);
+    ticket = log_.append(std::move(batch), epoch, nullptr);
+    stored = std::optional(row);
+    txids_.emplace(log_, handle_->identity(), row, ticket, next_txid);
+  }
+  facts_ = std::make_shared<const SessionFacts>(
+      SessionFacts{handle_->identity(), (*stored)->sid, (*stored)->no});
+  tables_ = std::move(tables);
+  epoch_ = epoch;
+  registry_ticket_ = ticket;
+  if (ticket == 0 && !purging_) anon_send(SessionAddress(this), SessionPurge{});
+  return {};
+}
+
+Ticket SessionDO::unsettled_registry() const {
+  return log_.acknowledged(registry_ticket_) ? 0 : registry_ticket_;
+}
+
+void SessionDO::schedule_tick() {
+  if (std::exchange(tick_scheduled_, true)) return;
+  const auto wait = last_used_ + options_.idle - Clock::now();
+  delayed_anon_send(SessionAddress(this), std::max(wait, Clock::duration(1ms)), SessionTick{true});
+}
+
+void SessionDO::tick(bool timer) {
+  if (timer) tick_scheduled_ = false;
+  const bool stopping = SessionActorAccess::stopping(*handle_);
+  const bool idle = stopping || Clock::now() - last_used_ >= options_.idle;
+  if (!idle || SessionActorAccess::in_flight(*handle_) > 0 ||
+      (!stopping && (transactions_.size() > 0 || purging_ || tables_closing_ > 0))) {
+    if (txids_) {
+      const TableMaintain maintain{transactions_.min_active(txids_->peek())};
+      for (const auto& [id, entry] : tables_) {
+        if (entry.actor) caf::anon_send(entry.actor, maintain);
+      }
+    }
+    // When stopping, the last answer ticks.
+    if (!stopping) schedule_tick();
+    return;
+  }
+  // Quiet: what the session and its tables wrote has been appended. The store alone must tell
+  // the next actor all of it.
+  if (!quiet_since_) quiet_since_ = log_.appended();
+  if (log_.applied() < *quiet_since_ && log_.epoch() == epoch_) {
+    log_.when_applied(*quiet_since_, send_when(SessionAddress(this), SessionTick{}));
+    return;
+  }
+  if (SessionActorAccess::try_passivate(*handle_)) {
+    quit();
+  } else if (!stopping) {
+    schedule_tick();
+  }
+}
+
+// A round removes some records of dropped tables; the next comes when it is applied.
+void SessionDO::purge(bool table_ended) {
+  if (table_ended) --tables_closing_;
+  purging_ = false;
+  if (!facts_ || tables_closing_ > 0) return;
+  const Result<ReadTxn> txn = shard_.environment().read();
+  if (!txn) return;
+  WriteBatch batch;
+  const Result<bool> more = purge_dropped(*txn, facts_->no, limits::kBatchOpsMax, batch);
+  if (!more || batch.empty()) return;
+  const Ticket ticket = log_.append(std::move(batch), epoch_, nullptr);
+  if (!*more) return;
+  purging_ = true;
+  log_.when_applied(ticket, send_when(SessionAddress(this), SessionPurge{}));
+}
+
+}  // namespace kontract

@@ -1,0 +1,131 @@
+// SessionDO: a durable object. One actor for each awake session; it allocates the txids in the
+// order in which calls arrive, which is the serial order, and sends each call to the actor of its
+// table. It owns the session's rows in the registry. Loads itself from the shard at its first
+// message.
+
+#pragma once
+
+#include <caf/typed_actor.hpp>
+#include <caf/typed_event_based_actor.hpp>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "actors/call.hpp"
+#include "actors/directory.hpp"
+#include "actors/table_actor.hpp"
+#include "actors/transactions.hpp"
+#include "actors/txid_allocator.hpp"
+
+namespace kontract {
+
+// Look whether it is time to sleep, or to tidy up.
+struct SessionTick {
+  bool timer = false;  // the session's own, of which there is one
+};
+// Go on removing the records of dropped tables.
+struct SessionPurge {
+  bool table_ended = false;  // the actor of one is gone
+};
+
+// Opens a transaction that reads at the session's present; see Transactions.
+struct BeginTransaction {
+  std::string owner;
+};
+// Ends one. A transaction has its writes applied elsewhere; here only its snapshot is let go.
+struct EndTransaction {
+  Txid txid;
+  std::string owner;
+};
+struct GetMinActiveTxid {};
+
+}  // namespace kontract
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::SessionTick)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::SessionPurge)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::BeginTransaction)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::EndTransaction)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::GetMinActiveTxid)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::TransactionFacts)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::Status)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::Result<kontract::TransactionFacts>)
+
+namespace kontract {
+
+using SessionAddress =
+    caf::typed_actor<caf::reacts_to<CallPtr>,                                            // any call
+                     caf::replies_to<BeginTransaction>::with<Result<TransactionFacts>>,  //
+                     caf::replies_to<EndTransaction>::with<Status>,                      //
+                     caf::replies_to<GetMinActiveTxid>::with<Txid>,                      //
+                     caf::reacts_to<SessionTick>,                                        //
+                     caf::reacts_to<SessionPurge>>;
+
+class SessionDO final : public SessionAddress::base {
+ public:
+  SessionDO(caf::actor_config& config, std::shared_ptr<SessionHandle> handle);
+
+  behavior_type make_behavior() override;
+  void on_exit() override;
+
+ private:
+  struct TableEntry {
+    TableRow row;
+    TableAddress actor;        // null until the first call
+    Ticket restart_after = 0;  // an actor died: the next reads the store once this is applied
+  };
+  using BuiltIn = void (SessionDO::*)(Call& call);
+  struct SessionFunction;
+  static const SessionFunction* find_session_function(std::string_view name);
+
+  // Calls.
+  void handle(const CallPtr& call);
+  void dispatch(const CallPtr& call);
+  Status admit(Call& call, Perm needs);  // permission and txid
+  void to_table(const CallPtr& call, const TableFunction& function);
+  void batch(const CallPtr& call);
+  void list(const CallPtr& call);
+  void open(Call& call);
+  void create(Call& call);
+  void drop(Call& call);
+  void facts(Call& call);
+  void allocate_txid(Call& call);
+
+  // Tables.
+  TableEntry* find_table(std::string_view id);
+  const TableAddress& actor_of(TableEntry& entry);
+  void not_found(Call& call, std::string_view table);
+  void start_joint(const CallPtr& call,
+                   std::map<std::string, std::vector<JointPart::Operation>, std::less<>> parts,
+                   std::size_t slots, Joint::Combine combine);
+
+  // Life.
+  Status ensure_loaded();
+  Status load();
+  void tick(bool timer);
+  void schedule_tick();
+  void purge(bool table_ended);
+  Ticket unsettled_registry() const;
+
+  const std::shared_ptr<SessionHandle> handle_;
+  Shard& shard_;
+  CommitLog& log_;
+  const SessionOptions& options_;
+
+  // Empty until loaded.
+  std::shared_ptr<const SessionFacts> facts_;
+  std::optional<TxidAllocator> txids_;
+  std::map<std::string, TableEntry, std::less<>> tables_;
+  Epoch epoch_ = 0;             // what is in memory rests on this one
+  Ticket registry_ticket_ = 0;  // of the last change to the session's own rows
+  Transactions transactions_;
+
+  Clock::time_point last_used_;
+  std::optional<Ticket> quiet_since_;  // all that was appended when the session was found idle
+  bool tick_scheduled_ = false;
+  bool purging_ = false;    // a round of the purge waits to be applied
+  int tables_closing_ = 0;  // dropped ones that may still write
+};
+
+}  // namespace kontract

@@ -1,0 +1,205 @@
+#include "actors/table_actor.hpp"
+
+#include <caf/all.hpp>
+
+#include "actors/detail/send_when.hpp"
+#include "actors/settle.hpp"
+
+namespace kontract {
+
+namespace {
+
+Access access_of(const Context& context) {
+  return {context.session->sid, context.peer->owner, context.current_txid, context.perm,
+          context.oldest_reader};
+}
+
+Error ran_out_of_time() {
+  return {Errc::timeout, "The call's time ran out before it was begun; it has not run"};
+}
+
+}  // namespace
+
+TableActor::TableActor(caf::actor_config& config, Shard& shard, SessionNo session, TableRow row,
+                       Ticket barrier, const Hook* hook)
+    : TableAddress::base(config),
+      shard_(shard),
+      session_(session),
+      row_(std::move(row)),
+      hook_(hook),
+      barrier_(barrier) {}
+
+TableActor::behavior_type TableActor::make_behavior() {
+  wait_for_barrier();
+  return {
+      [this](const CallPtr& call) { take(call); },
+      [this](const JointPartPtr& part) { take(part); },
+      [this](const Outcome& outcome) { settle_gate(outcome); },
+      [this](const TableMaintain& request) { maintain(request); },
+      [this](TableClose close) { take(close); },
+      [this](TableResume) {
+        behind_barrier_ = false;
+        drain();
+      },
+  };
+}
+
+void TableActor::on_exit() {
+  // What this actor staged for a joint dies with its memory of it.
+  if (gate_) gate_->abandon();
+  gate_.reset();
+  waiting_.clear();
+  table_.reset();
+}
+
+void TableActor::take(Work work) {
+  if (gate_ || behind_barrier_) {
+    waiting_.push_back(std::move(work));
+  } else {
+    run(work);
+  }
+}
+
+void TableActor::drain() {
+  while (!waiting_.empty() && !gate_ && !behind_barrier_) {
+    Work work = std::move(waiting_.front());
+    waiting_.pop_front();
+    run(work);
+  }
+}
+
+void TableActor::run(Work& work) {
+  try {
+    if (const auto* call = std::get_if<CallPtr>(&work)) {
+      run_call(**call);
+    } else if (const auto* part = std::get_if<JointPartPtr>(&work)) {
+      run_part(**part);
+    } else {
+      quit();
+    }
+  } catch (const std::exception& failure) {
+    // The call is answered as its reply is dropped; of the table's memory nothing is known now.
+    if (shard_.options().alarm) {
+      shard_.options().alarm("table " + row_.id + " is read again after: " + failure.what());
+    }
+    restart();
+  }
+}
+
+void TableActor::run_call(Call& call) {
+  if (call.expired()) return call.reply.fail(ran_out_of_time());
+  const TableFunction* function = find_table_function(call.function);
+  KONTRACT_ASSERT(function != nullptr);  // the session looked it up
+  const Txid txid = call.context.current_txid;
+  if (Status opened = ensure_open(); !opened)
+    return call.reply.fail(std::move(opened).error(), txid);
+  if (hook_ != nullptr && *hook_) (*hook_)(call);
+  if (Status begun = table_->begin(access_of(call.context)); !begun) {
+    return call.reply.fail(std::move(begun).error(), txid);
+  }
+  Result<JsonText> result = function->run(*table_, call.args);
+  if (!result) {
+    table_->rollback();
+    return call.reply.fail(std::move(result).error(), txid);
+  }
+  Answer answer{std::move(result), txid};
+  if (table_->staged().empty()) {
+    const Ticket wait_for = std::max(table_->observed(), call.settle_after);
+    return deliver_when_settled(shard_.log(), wait_for, table_->epoch(), std::move(call.reply),
+                                std::move(answer));
+  }
+  // The batch settles after all that it observed, since tickets are applied in order.
+  const Ticket ticket =
+      shard_.log().append(table_->take_staged(), table_->epoch(),
+                          std::make_unique<HeldAnswer>(std::move(call.reply), std::move(answer)));
+  table_->seal(ticket);
+}
+
+void TableActor::run_part(JointPart& part) {
+  Joint::Report report;
+  Status status = ensure_open();
+  if (status && part.joint()->call().expired()) status = ran_out_of_time();
+  if (status && hook_ != nullptr && *hook_) (*hook_)(part.joint()->call());
+  if (status) status = table_->begin(access_of(part.joint()->call().context));
+  std::size_t slot = part.operations().empty() ? 0 : part.operations().front().slot;
+  for (const JointPart::Operation& operation : part.operations()) {
+    if (!status) break;
+    slot = operation.slot;
+    status = execute(operation, report);
+  }
+  if (!status) {
+    if (table_) table_->rollback();
+    report.error.emplace(slot, std::move(status).error());
+    return part.finish(std::move(report));
+  }
+  report.observed = table_->observed();
+  if (!table_->staged().empty()) {
+    report.staged = table_->take_staged();
+    report.notify = [self = TableAddress(this)](const Outcome& outcome) {
+      caf::anon_send(self, outcome);
+    };
+    gate_ = part.joint();
+  }
+  part.finish(std::move(report));
+}
+
+Status TableActor::execute(const JointPart::Operation& operation, Joint::Report& report) {
+  Result<JsonText> result = JsonText("null");
+  if (operation.function != nullptr) {
+    result = operation.function->run(*table_, operation.args);
+  } else if (allows(row_.permissions, perms::R__)) {
+    const Result<std::uint64_t> count = table_->count();
+    if (!count) return count.error();
+    result = std::to_string(*count);
+  }
+  if (!result) return std::move(result).error();
+  report.results.emplace_back(operation.slot, std::move(*result));
+  return {};
+}
+
+void TableActor::settle_gate(const Outcome& outcome) {
+  if (!gate_) return;  // restarted meanwhile
+  gate_.reset();
+  if (outcome.committed) {
+    table_->seal(outcome.ticket);
+  } else {
+    table_->rollback();
+  }
+  drain();
+}
+
+void TableActor::maintain(const TableMaintain& request) {
+  if (!table_ || gate_ || behind_barrier_) return;  // the next round will do
+  WriteBatch batch;
+  const Result<bool> more = table_->collect_garbage(
+      request.oldest_reader, std::chrono::system_clock::now(), limits::kBatchOpsMax, batch);
+  if (!more || batch.empty()) return;
+  CommitLog& log = shard_.log();
+  const Ticket ticket = log.append(std::move(batch), table_->epoch(), nullptr);
+  // Goes on when these are applied, so that it does not find them again.
+  if (*more) log.when_applied(ticket, send_when(TableAddress(this), request));
+}
+
+Status TableActor::ensure_open() {
+  if (table_) return {};
+  Result<std::unique_ptr<Table>> opened = Table::open(shard_, session_, row_);
+  if (!opened) return std::move(opened).error();
+  table_ = std::move(*opened);
+  return {};
+}
+
+void TableActor::restart() {
+  if (gate_) gate_->abandon();
+  gate_.reset();
+  table_.reset();
+  barrier_ = shard_.log().appended();
+  wait_for_barrier();
+}
+
+void TableActor::wait_for_barrier() {
+  if (shard_.log().applied() >= barrier_) return;
+  behind_barrier_ = true;
+  shard_.log().when_applied(barrier_, send_when(TableAddress(this), TableResume{}));
+}
+
+}  // namespace kontract

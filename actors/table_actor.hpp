@@ -1,0 +1,85 @@
+// TableActor: the only writer of one table of one session. Runs calls in the order of its mailbox,
+// which is the order of their txids, and hands what they write to the commit log.
+//
+// What a call throws costs that call. The actor then forgets what it had in memory, waits until
+// everything appended so far is applied, and starts again from disk; calls behind it wait.
+
+#pragma once
+
+#include <caf/typed_actor.hpp>
+#include <caf/typed_event_based_actor.hpp>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <variant>
+
+#include "actors/call.hpp"
+#include "actors/joint.hpp"
+#include "actors/table_operations.hpp"
+#include "storage/table.hpp"
+
+namespace kontract {
+
+struct TableMaintain {  // collect garbage no reader at or after this txid needs
+  Txid oldest_reader;
+};
+struct TableClose {};   // end after what was sent before
+struct TableResume {};  // what was appended before a restart is applied
+
+}  // namespace kontract
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::CallPtr)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::JointPartPtr)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::Outcome)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::TableMaintain)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::TableClose)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::TableResume)
+
+namespace kontract {
+
+using TableAddress = caf::typed_actor<caf::reacts_to<CallPtr>,        // a record function
+                                      caf::reacts_to<JointPartPtr>,   // a part of a call
+                                      caf::reacts_to<Outcome>,        // of the part it waits for
+                                      caf::reacts_to<TableMaintain>,  //
+                                      caf::reacts_to<TableClose>,     //
+                                      caf::reacts_to<TableResume>>;
+
+class TableActor final : public TableAddress::base {
+ public:
+  using Hook = std::function<void(const Call&)>;
+
+  // `barrier`: the table is read once everything up to this ticket is applied.
+  TableActor(caf::actor_config& config, Shard& shard, SessionNo session, TableRow row,
+             Ticket barrier, const Hook* hook);
+
+  behavior_type make_behavior() override;
+  void on_exit() override;
+
+ private:
+  using Work = std::variant<CallPtr, JointPartPtr, TableClose>;
+
+  void take(Work work);
+  void drain();  // runs what waits until the gate closes again
+  void run(Work& work);
+  void run_call(Call& call);
+  void run_part(JointPart& part);
+  Status execute(const JointPart::Operation& operation, Joint::Report& report);
+  void settle_gate(const Outcome& outcome);
+  void maintain(const TableMaintain& request);
+
+  Status ensure_open();
+  void restart();  // forget, and wait for what was appended
+  void wait_for_barrier();
+
+  Shard& shard_;
+  const SessionNo session_;
+  const TableRow row_;
+  const Hook* hook_;
+  std::unique_ptr<Table> table_;  // null until needed
+  Ticket barrier_;
+  bool behind_barrier_ = false;  // waits for TableResume
+  std::shared_ptr<Joint> gate_;  // waits for this joint's Outcome
+  std::deque<Work> waiting_;
+};
+
+}  // namespace kontract

@@ -1,0 +1,107 @@
+// Client: a connection to one session of a kontract server over WebSocket (kontract.v1+json).
+//
+// Owns one thread; every member is thread-safe. Many calls may be under way at once: they are sent
+// in the order in which one thread makes them, as far as the server's limit of calls in flight
+// allows, without waiting for answers. A lost connection is made again with exponential backoff and
+// full jitter. A call that was sent and not answered when the connection broke fails with
+// KONTRACT_TIMEOUT, its outcome unknown; one not yet sent waits. A refusal that no retry can cure,
+// such as KONTRACT_UNAUTHORIZED, ends the client: every call fails with it.
+
+#pragma once
+
+#include <chrono>
+#include <coroutine>
+#include <cstdint>
+#include <functional>
+#include <future>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "storage/json.hpp"
+#include "storage/result.hpp"
+
+namespace kontract {
+
+struct ClientOptions {
+  std::string url = "ws://127.0.0.1:8787";  // ws://host:port
+  std::string session;
+  std::string token;  // empty: none
+  std::chrono::milliseconds connect_timeout{10'000};
+  std::chrono::milliseconds call_timeout{30'000};
+  std::chrono::milliseconds backoff_min{50};
+  std::chrono::milliseconds backoff_max{5'000};
+  bool reconnect = true;
+  std::size_t calls_max = 4096;  // waiting or unanswered; one more fails with overloaded
+};
+
+struct CallResult {
+  Json result;
+  std::uint64_t txid = 0;
+};
+
+struct Welcome {
+  std::string session, sid, owner, durability;
+  int perm = 0;
+  std::uint64_t txid = 0;
+  std::chrono::milliseconds heartbeat{limits::kHeartbeat};
+  std::size_t calls_in_flight = limits::kCallsInFlightMax;
+  std::size_t frame_bytes = limits::kFrameBytesMax;
+  std::chrono::milliseconds call_timeout_max{limits::kCallTimeoutMax};
+};
+
+class Client {
+ public:
+  using Callback = std::function<void(Result<CallResult>)>;
+
+  // Starts to connect. Errors come from connect().
+  explicit Client(ClientOptions options);
+  ~Client();  // closes; unanswered calls fail with overloaded ("closed")
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  // Waits for the first welcome. Errors: what the server said; timeout, after which the client
+  // still tries; overloaded if there is no connection and `reconnect` is off. Not on the client's
+  // thread.
+  Result<Welcome> connect();
+
+  // `done` is called once, on the client's thread; it must neither block nor throw. `args` is an
+  // array. Errors: what the server said, with its code, message, hint and time to wait; timeout;
+  // overloaded (calls_max, closed); invalid_request, too_large.
+  void call(std::string_view function, Json args, Callback done);
+
+  // Waits for the answer. Not on the client's thread.
+  Result<CallResult> call(std::string_view function, Json args);
+
+  // `auto result = co_await client.async_call("table.get", args);` in any C++20 coroutine, which
+  // then goes on on the client's thread. (g++ 12 compiles no braced list after a co_await.)
+  class Awaitable;
+  Awaitable async_call(std::string_view function, Json args);
+
+  // Told of every change of the connection: true when welcomed, false when lost.
+  void on_connection(std::function<void(bool)> handler);
+
+  void close();
+
+ private:
+  struct Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+class Client::Awaitable {
+ public:
+  Awaitable(Client& client, std::string function, Json args)
+      : client_(client), function_(std::move(function)), args_(std::move(args)) {}
+  bool await_ready() const noexcept { return false; }
+  void await_suspend(std::coroutine_handle<> waiting);
+  Result<CallResult> await_resume() { return std::move(*result_); }
+
+ private:
+  Client& client_;
+  std::string function_;
+  Json args_;
+  std::optional<Result<CallResult>> result_;
+};
+
+}  // namespace kontract

@@ -1,0 +1,421 @@
+#include "net/detail/client_loop.hpp"
+
+#include <algorithm>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/websocket/stream.hpp>
+#include <cctype>
+#include <deque>
+#include <random>
+
+#include "net/detail/client_wire.hpp"
+
+namespace kontract {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace websocket = boost::beast::websocket;
+using boost::system::error_code;
+using std::chrono::milliseconds;
+
+namespace {
+
+constexpr auto use_result = asio::as_tuple(asio::use_awaitable);
+constexpr milliseconds kGoodbye{1000};  // what a server has to answer a close
+
+// It becomes part of a request line, so it is checked before it is sent.
+bool is_session_name(std::string_view name) {
+  return !name.empty() && name.size() <= limits::kSessionNameBytesMax &&
+         std::ranges::all_of(name, [](unsigned char c) {
+           return c < 0x80 &&
+                  (std::isalnum(c) != 0 ||
+                   std::string_view("_.:-").find(static_cast<char>(c)) != std::string_view::npos);
+         });
+}
+
+}  // namespace
+
+struct ClientLoop::Io {
+  asio::io_context context{1};
+  asio::executor_work_guard<asio::io_context::executor_type> work{context.get_executor()};
+  asio::steady_timer backoff{context};
+  asio::steady_timer deadlines{context};
+  std::minstd_rand random{std::random_device{}()};
+};
+
+struct ClientLoop::Link {
+  explicit Link(asio::io_context& io) : resolver(io), stream(io), watchdog(io), pulse(io) {}
+
+  // Makes whatever is under way on the connection fail.
+  void abort() {
+    aborted = true;
+    welcomed = false;
+    resolver.cancel();
+    no_limit();
+    pulse.cancel();
+    beast::get_lowest_layer(stream).close();
+  }
+
+  static void limit_to(const std::shared_ptr<Link>& link, milliseconds time) {
+    link->watchdog.expires_after(time);
+    link->watchdog.async_wait([link](error_code) {
+      if (link->watchdog.expiry() <= ClientCalls::Clock::now()) link->abort();
+    });
+  }
+  // Not cancel(): the timer's handler may be on its way already.
+  void no_limit() { watchdog.expires_at(ClientCalls::Clock::time_point::max()); }
+
+  asio::ip::tcp::resolver resolver;
+  websocket::stream<beast::tcp_stream> stream;
+  beast::flat_buffer buffer;
+  asio::steady_timer watchdog;
+  asio::steady_timer pulse;
+  ClientCalls::Clock::time_point heard;
+  Welcome welcome;
+  std::string writing;                // the frame under way; empty: none
+  std::deque<std::string> first_out;  // heartbeats overtake calls
+  std::optional<Error> refused;       // why the server closes
+  bool welcomed = false;
+  bool aborted = false;
+};
+
+// Coroutines take what they use by value and keep the loop alive.
+struct ClientSteps {
+  using Loop = std::shared_ptr<ClientLoop>;
+  using Link = std::shared_ptr<ClientLoop::Link>;
+
+  static Error no_connection(const ClientLoop& loop, const std::string& why) {
+    return Error(Errc::overloaded, "No connection to " + loop.options_.url + ": " + why,
+                 "Check that the server runs there and that the address is right.");
+  }
+
+  static Error why_refused(const ClientLoop& loop, const Link& link, const error_code& failed,
+                           const websocket::response_type& response) {
+    if (failed == websocket::error::upgrade_declined) {
+      return client_wire::refusal(response.result_int(), response.body());
+    }
+    return no_connection(loop, link->aborted ? "no answer in time" : failed.message());
+  }
+
+  // TCP, upgrade and hello.
+  static asio::awaitable<Status> open(Loop loop, Link link, client_wire::Url url) {
+    const auto [not_found, addresses] =
+        co_await link->resolver.async_resolve(url.host, url.port, use_result);
+    if (not_found || link->aborted) {
+      co_return no_connection(*loop, link->aborted ? "no answer in time" : not_found.message());
+    }
+    auto& tcp = beast::get_lowest_layer(link->stream);
+    const auto [no_tcp, endpoint] = co_await tcp.async_connect(addresses, use_result);
+    if (no_tcp) {
+      co_return no_connection(*loop, link->aborted ? "no answer in time" : no_tcp.message());
+    }
+    error_code ignored;
+    tcp.socket().set_option(asio::ip::tcp::no_delay(true), ignored);
+
+    auto& stream = link->stream;
+    const auto never = websocket::stream_base::none();
+    stream.set_option(websocket::stream_base::timeout{never, never, false});  // ours: watchdog
+    stream.read_message_max(client_wire::kMessageBytesMax);
+    stream.auto_fragment(false);
+    stream.write_buffer_bytes(16 * limits::kKiB);
+    stream.text(true);
+    // After a close frame it is the server that ends the connection.
+    stream.control_callback([weak = std::weak_ptr(link)](websocket::frame_type kind, auto) {
+      const auto closing = weak.lock();
+      if (closing && kind == websocket::frame_type::close) {
+        ClientLoop::Link::limit_to(closing, kGoodbye);
+      }
+    });
+    const std::string host =
+        (url.host.find(':') == url.host.npos ? url.host : "[" + url.host + "]") + ":" + url.port;
+    const std::string target = "/ws/" + loop->options_.session;
+    websocket::response_type response;
+    const auto [declined] = co_await stream.async_handshake(response, host, target, use_result);
+    if (declined) co_return why_refused(*loop, link, declined, response);
+
+    const std::string hello = client_wire::hello(loop->options_.token);
+    const auto [unsent, bytes] = co_await stream.async_write(asio::buffer(hello), use_result);
+    if (unsent) co_return no_connection(*loop, unsent.message());
+    co_return Status{};
+  }
+
+  // Until the connection ends.
+  static asio::awaitable<std::string> read(Loop loop, Link link) {
+    for (;;) {
+      const auto [failed, bytes] = co_await link->stream.async_read(link->buffer, use_result);
+      if (failed) co_return failed.message();
+      const auto data = link->buffer.cdata();
+      loop->receive(link, {static_cast<const char*>(data.data()), data.size()});
+      link->buffer.consume(link->buffer.size());
+    }
+  }
+
+  // One connection from its beginning to its end. Returns why it ended.
+  static asio::awaitable<Error> connection(Loop loop, Link link, client_wire::Url url) {
+    ClientLoop::Link::limit_to(link, loop->options_.connect_timeout);
+    const Status opened = co_await open(loop, link, url);
+    if (!opened) co_return opened.error();
+    const std::string failed = co_await read(loop, link);
+    if (link->refused) co_return *link->refused;
+    // A close frame's reason is the code, should the message before it have been lost.
+    const auto reason = link->stream.reason().reason;
+    if (const auto code = errc_from_name({reason.data(), reason.size()})) {
+      co_return Error(*code, std::string(traits(*code).cause));
+    }
+    co_return no_connection(*loop, failed);
+  }
+
+  static asio::awaitable<void> run(Loop loop, client_wire::Url url) {
+    milliseconds ceiling = loop->options_.backoff_min;
+    for (;;) {
+      auto link = std::make_shared<ClientLoop::Link>(loop->io_->context);
+      loop->link_ = link;
+      const Error why = co_await connection(loop, link, url);
+      const bool was_welcomed = link->heard != ClientCalls::Clock::time_point{};
+      loop->lost(*link);
+      if (loop->ended_) co_return;
+      // What refuses a hello will refuse the next one; what ends a good connection may pass, except
+      // that a token has run out.
+      const bool refused = was_welcomed
+                               ? why.code == Errc::unauthorized || why.code == Errc::forbidden
+                               : !traits(why.code).retry;
+      if (refused || !loop->options_.reconnect) {
+        loop->end(why);
+        co_return;
+      }
+      loop->note_problem(why);
+      if (was_welcomed) ceiling = loop->options_.backoff_min;
+      std::uniform_int_distribution<milliseconds::rep> jitter(0, ceiling.count());
+      const milliseconds asked = why.retry_after.value_or(milliseconds(0));
+      loop->io_->backoff.expires_after(asked + milliseconds(jitter(loop->io_->random)));
+      co_await loop->io_->backoff.async_wait(use_result);
+      if (loop->ended_) co_return;
+      ceiling = std::min(ceiling * 2, loop->options_.backoff_max);
+    }
+  }
+};
+
+ClientLoop::ClientLoop(ClientOptions options)
+    : options_(std::move(options)), io_(std::make_unique<Io>()) {}
+
+ClientLoop::~ClientLoop() = default;
+
+void ClientLoop::start() {
+  auto url = client_wire::parse_url(options_.url);
+  const bool named = is_session_name(options_.session);
+  asio::post(io_->context, [self = shared_from_this(), url = std::move(url), named] {
+    if (!url) return self->end(url.error());
+    if (!named) {
+      return self->end(Error(Errc::invalid_request,
+                             "'" + self->options_.session + "' cannot name a session",
+                             "A session's name is 1 to 128 of A-Z a-z 0-9 _ . : -"));
+    }
+    asio::co_spawn(self->io_->context, ClientSteps::run(self, *url), asio::detached);
+  });
+  thread_ = std::thread([self = shared_from_this()] { self->io_->context.run(); });
+}
+
+void ClientLoop::close() {
+  asio::post(io_->context, [self = shared_from_this()] {
+    self->end(Error(Errc::overloaded, "The client was closed", "Make a new client."));
+  });
+}
+
+void ClientLoop::join() {
+  asio::post(io_->context, [self = shared_from_this()] { self->io_->work.reset(); });
+  if (on_thread()) {
+    thread_.detach();
+  } else {
+    thread_.join();
+  }
+}
+
+bool ClientLoop::on_thread() const { return std::this_thread::get_id() == thread_.get_id(); }
+
+void ClientLoop::submit(std::string_view function, const Json& args, Client::Callback done) {
+  Submitted submitted;
+  ClientCalls::Call& call = submitted.call;
+  call.id = last_id_.fetch_add(1, std::memory_order_relaxed) + 1;
+  call.deadline = ClientCalls::Clock::now() + options_.call_timeout;
+  call.done = std::move(done);
+  auto frame = client_wire::call(call.id, function, args);
+  if (open_calls_.fetch_add(1, std::memory_order_relaxed) >= options_.calls_max) {
+    submitted.refused =
+        Error(Errc::overloaded, "The client has " + std::to_string(options_.calls_max) +
+                                    " calls waiting or unanswered");
+  } else if (!frame) {
+    submitted.refused = std::move(frame).error();
+  } else {
+    call.frame = std::move(*frame);
+  }
+  bool first = false;
+  {
+    const std::lock_guard lock(mutex_);
+    first = inbox_.empty();
+    inbox_.push_back(std::move(submitted));
+  }
+  if (first) asio::post(io_->context, [self = shared_from_this()] { self->take_inbox(); });
+}
+
+void ClientLoop::take_inbox() {
+  std::vector<Submitted> taken;
+  {
+    const std::lock_guard lock(mutex_);
+    taken.swap(inbox_);
+  }
+  for (Submitted& submitted : taken) {
+    if (ended_ && !submitted.refused) submitted.refused = *ended_;
+    if (submitted.refused) {
+      open_calls_.fetch_sub(1, std::memory_order_relaxed);
+      submitted.call.done(std::move(*submitted.refused));
+    } else {
+      calls_.add(std::move(submitted.call));
+    }
+  }
+  watch_deadlines();
+  if (link_) pump(std::shared_ptr(link_));
+}
+
+void ClientLoop::pump(const std::shared_ptr<Link>& link) {
+  if (!link->welcomed || !link->writing.empty()) return;
+  if (!link->first_out.empty()) {
+    link->writing = std::move(link->first_out.front());
+    link->first_out.pop_front();
+  } else if (!link->refused) {
+    auto frame = calls_.next_to_send(link->welcome, ClientCalls::Clock::now());
+    if (frame) link->writing = std::move(*frame);
+  }
+  if (link->writing.empty()) return;
+  link->stream.async_write(asio::buffer(link->writing),
+                           [self = shared_from_this(), link](error_code failed, std::size_t) {
+                             link->writing.clear();
+                             if (failed) return link->abort();
+                             self->pump(link);
+                           });
+}
+
+void ClientLoop::beat(const std::shared_ptr<Link>& link) {
+  link->pulse.expires_after(link->welcome.heartbeat);
+  link->pulse.async_wait([self = shared_from_this(), link](error_code cancelled) {
+    if (cancelled || !link->welcomed) return;
+    const auto silence = ClientCalls::Clock::now() - link->heard;
+    if (silence >= limits::kHeartbeatsMissedMax * link->welcome.heartbeat) return link->abort();
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    if (link->first_out.empty()) {
+      link->first_out.push_back(
+          client_wire::heartbeat(std::chrono::duration_cast<milliseconds>(now).count()));
+    }
+    self->pump(link);
+    self->beat(link);
+  });
+}
+
+void ClientLoop::receive(const std::shared_ptr<Link>& link, std::string_view frame) {
+  auto message = client_wire::decode(frame);
+  if (!message) {
+    link->refused = std::move(message).error();
+    return link->abort();
+  }
+  if (link->welcomed) link->heard = ClientCalls::Clock::now();
+  if (auto* answer = std::get_if<client_wire::Answer>(&*message)) {
+    if (answer->id != 0) {
+      calls_.answer(answer->id, std::move(answer->result));
+    } else if (!link->welcomed && !answer->result) {
+      link->refused = std::move(answer->result).error();
+    }
+    pump(link);
+  } else if (auto* close = std::get_if<client_wire::Close>(&*message)) {
+    // Answers may still come before the end, which is the server's to make.
+    link->refused = std::move(close->error);
+    Link::limit_to(link, kGoodbye);
+  } else if (auto* welcome = std::get_if<Welcome>(&*message)) {
+    if (link->welcomed) return;
+    link->welcome = std::move(*welcome);
+    link->welcomed = true;
+    link->heard = ClientCalls::Clock::now();
+    link->no_limit();
+    settle_first(link->welcome);
+    if (handler_) handler_(true);
+    beat(link);
+    pump(link);
+  }
+}
+
+void ClientLoop::watch_deadlines() {
+  if (deadline_armed_) return;
+  const auto next = calls_.expire(ClientCalls::Clock::now());
+  if (!next) return;
+  deadline_armed_ = true;
+  io_->deadlines.expires_at(*next);
+  io_->deadlines.async_wait([self = shared_from_this()](error_code) {
+    self->deadline_armed_ = false;
+    if (!self->ended_) self->watch_deadlines();
+  });
+}
+
+void ClientLoop::lost(Link& link) {
+  const bool was_welcomed = link.heard != ClientCalls::Clock::time_point{};
+  link.abort();
+  link_.reset();
+  calls_.lose_sent();
+  if (was_welcomed && handler_) handler_(false);
+}
+
+void ClientLoop::end(const Error& error) {
+  if (ended_) return;
+  ended_ = error;
+  io_->backoff.cancel();
+  io_->deadlines.cancel();
+  calls_.fail_all(error);
+  settle_first(error);
+  if (!link_) return;
+  if (!link_->welcomed) return link_->abort();
+  link_->welcomed = false;
+  link_->pulse.cancel();
+  Link::limit_to(link_, kGoodbye);
+  link_->stream.async_close(websocket::close_code::normal,
+                            [link = link_](error_code) { link->abort(); });
+}
+
+void ClientLoop::settle_first(Result<Welcome> welcome) {
+  const std::lock_guard lock(mutex_);
+  // A client that ended says so also to those who ask later.
+  if (first_ && welcome.has_value()) return;
+  first_ = std::move(welcome);
+  settled_.notify_all();
+}
+
+void ClientLoop::note_problem(const Error& problem) {
+  const std::lock_guard lock(mutex_);
+  last_problem_ = problem.message;
+}
+
+Result<Welcome> ClientLoop::first_welcome() {
+  std::unique_lock lock(mutex_);
+  if (settled_.wait_for(lock, options_.connect_timeout, [&] { return first_.has_value(); })) {
+    return *first_;
+  }
+  return Error(Errc::timeout,
+               "No welcome from " + options_.url + " within " +
+                   std::to_string(options_.connect_timeout.count()) + " ms" +
+                   (last_problem_.empty() ? "" : ". " + last_problem_),
+               "Check that the server runs there and that the address is right.");
+}
+
+void ClientLoop::on_connection(std::function<void(bool)> handler) {
+  asio::post(io_->context, [self = shared_from_this(), handler = std::move(handler)]() mutable {
+    self->handler_ = std::move(handler);
+  });
+}
+
+}  // namespace kontract

@@ -1,0 +1,177 @@
+#include "net/detail/client_wire.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+namespace kontract::client_wire {
+namespace {
+
+// What a server sends nests a record deeper than what a client sends, and a page has many values.
+constexpr JsonLimits kAnswerLimits{2 * limits::kJsonDepthMax, std::size_t{1} << 23};
+
+std::string text_of(const Json& message, const char* name) {
+  const auto member = message.find(name);
+  return member != message.end() && member->is_string() ? member->get<std::string>()
+                                                        : std::string{};
+}
+
+std::uint64_t number_of(const Json& message, const char* name, std::uint64_t otherwise = 0) {
+  const auto member = message.find(name);
+  return member != message.end() && member->is_number_unsigned() ? member->get<std::uint64_t>()
+                                                                 : otherwise;
+}
+
+// A code of a later version is told apart by what a retry can do, which is what a caller acts on.
+Error error_of(const Json& message, const char* code_name) {
+  const std::string name = text_of(message, code_name);
+  const auto code = errc_from_name(name);
+  const auto retry = message.find("retry");
+  const bool may_retry = retry != message.end() && *retry == true;
+  Error error{code.value_or(may_retry ? Errc::overloaded : Errc::internal),
+              text_of(message, "message"), text_of(message, "hint")};
+  if (error.message.empty()) error.message = std::string(error.name());
+  if (!code && !name.empty()) error.message = name + ": " + error.message;
+  if (const auto wait = number_of(message, "retry_after_ms"); wait != 0) {
+    error.retry_after = std::chrono::milliseconds(wait);
+  }
+  return error;
+}
+
+Welcome welcome_of(const Json& message) {
+  Welcome welcome;
+  welcome.session = text_of(message, "session");
+  welcome.sid = text_of(message, "sid");
+  welcome.owner = text_of(message, "owner");
+  welcome.durability = text_of(message, "durability");
+  welcome.perm = static_cast<int>(number_of(message, "perm") & 7);
+  welcome.txid = number_of(message, "txid");
+  const auto beat = number_of(message, "heartbeat_ms");
+  if (beat > 0) welcome.heartbeat = std::chrono::milliseconds(beat);
+  const auto given = message.find("limits");
+  if (given != message.end() && given->is_object()) {
+    welcome.calls_in_flight =
+        std::max<std::size_t>(1, number_of(*given, "calls_in_flight", welcome.calls_in_flight));
+    welcome.frame_bytes = number_of(*given, "frame_bytes", welcome.frame_bytes);
+    const auto longest = number_of(*given, "call_timeout_max_ms");
+    if (longest > 0) welcome.call_timeout_max = std::chrono::milliseconds(longest);
+  }
+  return welcome;
+}
+
+Errc code_of_status(int http_status) {
+  switch (http_status) {
+    case 400:
+      return Errc::invalid_request;
+    case 401:
+      return Errc::unauthorized;
+    case 403:
+      return Errc::forbidden;
+    case 404:
+      return Errc::not_found;
+    case 413:
+      return Errc::too_large;
+    case 429:
+      return Errc::rate_limited;
+    case 503:
+      return Errc::overloaded;
+    default:
+      return Errc::internal;
+  }
+}
+
+}  // namespace
+
+Result<Url> parse_url(std::string_view url) {
+  const auto bad = [&](const char* why) {
+    return Error(Errc::invalid_request, "'" + std::string(url) + "' is not a server: " + why,
+                 "Give the server as ws://host:port, for example ws://127.0.0.1:8787.");
+  };
+  constexpr std::string_view kScheme = "ws://";
+  if (!url.starts_with(kScheme)) return bad("it does not begin with ws://");
+  std::string_view rest = url.substr(kScheme.size());
+  if (rest.ends_with('/')) rest.remove_suffix(1);
+  if (rest.find_first_of("/?#@ ") != rest.npos) return bad("only a host and a port may follow");
+
+  Url parts;
+  parts.port = "80";
+  const auto bracket = rest.starts_with('[') ? rest.find(']') : std::string_view::npos;
+  const auto colon = rest.find(':', bracket == rest.npos ? 0 : bracket);
+  parts.host = rest.substr(0, colon);
+  if (bracket != rest.npos) parts.host = rest.substr(1, bracket - 1);
+  if (parts.host.empty()) return bad("the host is missing");
+  if (colon != rest.npos) {
+    parts.port = rest.substr(colon + 1);
+    unsigned port = 0;
+    const char* const end = parts.port.data() + parts.port.size();
+    const auto [stop, failed] = std::from_chars(parts.port.data(), end, port);
+    if (failed != std::errc{} || stop != end || port == 0 || port > 65535) {
+      return bad("the port is not a number from 1 to 65535");
+    }
+  }
+  return parts;
+}
+
+std::string hello(std::string_view token) {
+  std::string frame = R"({"t":"hello","v":1)";
+  if (!token.empty()) {
+    frame += R"(,"token":)";
+    append_json_string(frame, token);
+  }
+  return frame + "}";
+}
+
+std::string heartbeat(std::int64_t timestamp_ms) {
+  return R"({"t":"heartbeat","timestamp":)" + std::to_string(timestamp_ms) + "}";
+}
+
+Result<std::string> call(std::uint64_t id, std::string_view function, const Json& args) {
+  if (!args.is_array()) {
+    return Error(Errc::invalid_request, "The arguments of a call are a JSON array");
+  }
+  std::string frame = R"({"t":"call","id":)" + std::to_string(id) + R"(,"fn":)";
+  append_json_string(frame, function);
+  frame += R"(,"args":)";
+  try {
+    frame += args.dump();
+  } catch (const Json::exception&) {
+    return Error(Errc::invalid_request, "The arguments hold text that is not UTF-8");
+  }
+  return frame;
+}
+
+std::string call_end(std::chrono::milliseconds timeout) {
+  return R"(,"timeout_ms":)" + std::to_string(timeout.count()) + "}";
+}
+
+Result<Message> decode(std::string_view frame) {
+  auto parsed = parse_json(frame, kAnswerLimits);
+  if (!parsed) {
+    return Error(Errc::internal, "The server sent no JSON: " + parsed.error().message);
+  }
+  Json& message = *parsed;
+  if (!message.is_object()) return Error(Errc::internal, "The server sent no JSON object");
+  const std::string type = text_of(message, "t");
+  if (type == "result") {
+    CallResult result;
+    if (const auto member = message.find("result"); member != message.end()) {
+      result.result = std::move(*member);
+    }
+    result.txid = number_of(message, "txid");
+    return Message(Answer{number_of(message, "id"), std::move(result)});
+  }
+  if (type == "error") return Message(Answer{number_of(message, "id"), error_of(message, "code")});
+  if (type == "welcome") return Message(welcome_of(message));
+  if (type == "close") return Message(Close{error_of(message, "code")});
+  return Message(Ignored{});
+}
+
+Error refusal(int http_status, std::string_view body) {
+  auto parsed = parse_json(body);
+  if (parsed && parsed->is_object() && parsed->contains("error")) {
+    return error_of(*parsed, "error");
+  }
+  return Error(code_of_status(http_status),
+               "The server refused the connection with HTTP status " + std::to_string(http_status));
+}
+
+}  // namespace kontract::client_wire

@@ -1,0 +1,198 @@
+// BatchingStream: the layer between Beast's websocket::stream and the socket that lets many frames
+// leave in one system call.
+//
+// write_some() copies into memory and cannot block, so the WebSocket layer writes its frames with
+// its synchronous calls: no completion handler for each, and never a write outstanding. The bytes
+// leave when
+//   - the WebSocket layer asks for more input: all that had come has been dealt with;
+//   - flush() is called: answers came from another thread;
+//   - more than kFlushBytes wait;
+//   - a control frame is written: those are the only asynchronous writes of the layer above.
+// A socket that takes no more is waited for; what it does not take stays here, and whoever writes
+// watches unsent(). A failure shows at the next write. Not thread-safe: all on the socket's strand.
+
+#pragma once
+
+#include <algorithm>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/beast/core/bind_handler.hpp>
+#include <boost/beast/core/role.hpp>
+#include <boost/beast/websocket/teardown.hpp>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "net/detail/socket.hpp"
+
+namespace kontract::detail {
+
+class BatchingStream {
+ public:
+  using executor_type = Strand;
+
+  explicit BatchingStream(Socket socket) : state_(std::make_shared<State>(std::move(socket))) {
+    ErrorCode ignored;  // at worst a synchronous write blocks as it would have
+    state_->socket.non_blocking(true, ignored);
+  }
+
+  executor_type get_executor() { return state_->socket.get_executor(); }
+  Socket& socket() { return state_->socket; }
+
+  std::size_t unsent() const { return state_->unsent(); }
+  // How many bytes the socket has taken since the beginning.
+  std::uint64_t sent_total() const { return state_->sent_total; }
+  void flush() { State::flush(state_); }
+
+  void close() {
+    ErrorCode ignored;
+    state_->socket.close(ignored);
+  }
+
+  template <class Buffers>
+  std::size_t write_some(const Buffers& buffers, ErrorCode& error) {
+    error = state_->error;
+    if (error) return 0;
+    const std::size_t bytes = asio::buffer_size(buffers);
+    std::string& pending = state_->pending;
+    const std::size_t before = pending.size();
+    pending.resize(before + bytes);
+    asio::buffer_copy(asio::buffer(pending.data() + before, bytes), buffers);
+    if (unsent() > kFlushBytes) flush();
+    return bytes;
+  }
+
+  template <class Buffers, class Handler>
+  auto async_write_some(const Buffers& buffers, Handler&& handler) {
+    return asio::async_initiate<Handler, void(ErrorCode, std::size_t)>(
+        [this](auto&& done, const Buffers& from) {
+          ErrorCode error;
+          const std::size_t bytes = write_some(from, error);
+          flush();
+          asio::post(get_executor(), boost::beast::bind_front_handler(
+                                         std::forward<decltype(done)>(done), error, bytes));
+        },
+        handler, buffers);
+  }
+
+  template <class Buffers, class Handler>
+  auto async_read_some(const Buffers& buffers, Handler&& handler) {
+    flush();
+    return state_->socket.async_read_some(buffers, std::forward<Handler>(handler));
+  }
+
+  // Nobody reads without waiting; these only complete what Beast asks of a stream.
+  template <class Buffers>
+  std::size_t read_some(const Buffers&, ErrorCode& error) {
+    error = asio::error::operation_not_supported;
+    return 0;
+  }
+  template <class Buffers>
+  std::size_t read_some(const Buffers&) {
+    throw boost::system::system_error(asio::error::operation_not_supported);
+  }
+  template <class Buffers>
+  std::size_t write_some(const Buffers& buffers) {
+    ErrorCode error;
+    const std::size_t bytes = write_some(buffers, error);
+    if (error) throw boost::system::system_error(error);
+    return bytes;
+  }
+
+  // Found by Beast through the argument's namespace: how to end the connection.
+  friend void beast_close_socket(BatchingStream& stream) { stream.close(); }
+
+  friend void teardown(boost::beast::role_type, BatchingStream& stream, ErrorCode& error) {
+    stream.flush();
+    stream.close();
+    error = {};
+  }
+
+  // The close frame first, then TCP's own farewell.
+  template <class Handler>
+  friend void async_teardown(boost::beast::role_type role, BatchingStream& stream,
+                             Handler&& handler) {
+    Teardown<std::decay_t<Handler>>{role, stream.state_, std::forward<Handler>(handler)}({});
+  }
+
+ private:
+  static constexpr std::size_t kFlushBytes = 64 * 1024;
+  static constexpr std::size_t kKeptBytes = 8 * 1024;  // of an idle connection
+
+  struct State {
+    explicit State(Socket s) : socket(std::move(s)) {}
+
+    std::size_t unsent() const { return pending.size() - sent; }
+
+    void drop_pending() {
+      pending.clear();
+      sent = 0;
+      if (pending.capacity() > kKeptBytes) pending.shrink_to_fit();
+    }
+
+    static void flush(const std::shared_ptr<State>& self) {
+      State& state = *self;
+      if (state.waiting || state.error) return;
+      while (state.unsent() > 0) {
+        ErrorCode error;
+        const std::size_t bytes = state.socket.write_some(
+            asio::buffer(state.pending.data() + state.sent, state.unsent()), error);
+        state.sent += bytes;
+        state.sent_total += bytes;
+        if (error == asio::error::would_block || error == asio::error::try_again) {
+          return wait_writable(self);
+        }
+        if (error) {
+          state.error = error;
+          break;
+        }
+      }
+      state.drop_pending();
+    }
+
+    static void wait_writable(const std::shared_ptr<State>& self) {
+      // What was sent makes room, now and then: moving the rest each time would cost more.
+      if (self->sent > self->pending.size() / 2) {
+        self->pending.erase(0, self->sent);
+        self->sent = 0;
+      }
+      self->waiting = true;
+      self->socket.async_wait(Socket::wait_write, [self](ErrorCode error) {
+        self->waiting = false;
+        if (!error) return flush(self);
+        self->error = error;
+        self->drop_pending();
+      });
+    }
+
+    Socket socket;
+    std::string pending;
+    std::size_t sent = 0;  // bytes at the front of `pending` that the socket has taken
+    std::uint64_t sent_total = 0;
+    bool waiting = false;  // for the socket to take more
+    ErrorCode error;       // the first failure; nothing is sent after it
+  };
+
+  template <class Handler>
+  struct Teardown {
+    boost::beast::role_type role;
+    std::shared_ptr<State> state;
+    Handler handler;
+
+    void operator()(ErrorCode error) {
+      State& s = *state;
+      State::flush(state);
+      if (!error && !s.error && s.unsent() > 0) {
+        return s.socket.async_wait(Socket::wait_write, std::move(*this));
+      }
+      boost::beast::websocket::async_teardown(role, s.socket, std::move(handler));
+    }
+  };
+
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace kontract::detail

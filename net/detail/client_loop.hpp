@@ -1,0 +1,80 @@
+// ClientLoop: the thread of a client. Connects, says hello, sends what ClientCalls has, reads
+// answers, beats, and connects again when the connection is lost.
+//
+//   connecting -> welcomed -> lost -> (backoff) -> connecting ...
+//   any of them -> ended, with the error that every later call gets
+//
+// Asio stays in client_loop.cpp.
+
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "net/client.hpp"
+#include "net/detail/client_calls.hpp"
+
+namespace kontract {
+
+class ClientLoop : public std::enable_shared_from_this<ClientLoop> {
+ public:
+  explicit ClientLoop(ClientOptions options);
+  ~ClientLoop();
+
+  void start();
+  // Ends the connection and every call; returns at once. `join` waits for the thread, except on the
+  // thread itself, which then ends by itself.
+  void close();
+  void join();
+
+  void submit(std::string_view function, const Json& args, Client::Callback done);
+  Result<Welcome> first_welcome();
+  void on_connection(std::function<void(bool)> handler);
+  bool on_thread() const;
+
+ private:
+  friend struct ClientSteps;  // the coroutines, in client_loop.cpp
+  struct Link;                // one connection
+  struct Io;                  // io_context and timers
+
+  void take_inbox();
+  void pump(const std::shared_ptr<Link>& link);
+  void beat(const std::shared_ptr<Link>& link);
+  void receive(const std::shared_ptr<Link>& link, std::string_view frame);
+  void watch_deadlines();
+  void lost(Link& link);
+  void end(const Error& error);
+  void settle_first(Result<Welcome> welcome);
+  void note_problem(const Error& problem);
+
+  const ClientOptions options_;
+  std::atomic<std::size_t> open_calls_{0};
+  std::atomic<std::uint64_t> last_id_{0};
+  std::thread thread_;
+
+  std::mutex mutex_;  // guards what follows, up to the empty line
+  std::condition_variable settled_;
+  std::optional<Result<Welcome>> first_;
+  std::string last_problem_;
+  struct Submitted {
+    ClientCalls::Call call;
+    std::optional<Error> refused;
+  };
+  std::vector<Submitted> inbox_;  // not empty: take_inbox() is posted
+
+  // On the thread only.
+  ClientCalls calls_{open_calls_};
+  std::shared_ptr<Link> link_;  // null between connections
+  std::function<void(bool)> handler_;
+  std::optional<Error> ended_;
+  bool deadline_armed_ = false;
+  std::unique_ptr<Io> io_;
+};
+
+}  // namespace kontract

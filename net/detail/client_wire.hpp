@@ -1,0 +1,50 @@
+// The client's half of the wire (docs/protocol.md, kontract.v1+json): the frames that a client
+// sends, and what it makes of those that it gets.
+
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "net/client.hpp"
+#include "storage/json.hpp"
+#include "storage/result.hpp"
+
+namespace kontract::client_wire {
+
+// A page of results is larger than what a client may send, and is the server's to bound.
+inline constexpr std::size_t kMessageBytesMax = 16 * limits::kMiB;
+
+struct Url {
+  std::string host, port;
+};
+// Of ws://host[:port][/]; an IPv6 address stands in brackets. Errors: invalid_request.
+Result<Url> parse_url(std::string_view url);
+
+std::string hello(std::string_view token);
+std::string heartbeat(std::int64_t timestamp_ms);
+
+// A call without its end, which is `call_end`: what time it has left is known when it is sent.
+// Errors: invalid_request if `args` is not an array or holds text that is not UTF-8.
+Result<std::string> call(std::uint64_t id, std::string_view function, const Json& args);
+std::string call_end(std::chrono::milliseconds timeout);
+
+struct Answer {  // `result` or `error`; id 0: an error that belongs to no call
+  std::uint64_t id = 0;
+  Result<CallResult> result;
+};
+struct Close {
+  Error error;
+};
+struct Ignored {};  // a heartbeat, or a message of a later version
+using Message = std::variant<Welcome, Answer, Close, Ignored>;
+
+// Errors: internal if the frame is no message of the protocol.
+Result<Message> decode(std::string_view frame);
+
+// The error of an HTTP answer to the upgrade, or of a close frame's reason, as far as it has one.
+Error refusal(int http_status, std::string_view body);
+
+}  // namespace kontract::client_wire

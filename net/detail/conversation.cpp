@@ -1,0 +1,235 @@
+#include "net/detail/conversation.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "actors/directory.hpp"
+
+namespace kontract::detail {
+
+namespace {
+
+using std::chrono::steady_clock;
+using std::chrono::system_clock;
+
+Error no_subscriptions() {
+  return {Errc::not_found, "Subscriptions are not available on this server",
+          "Read the table again instead, for example with table.query."};
+}
+
+Error shutting_down() {
+  Error error{Errc::overloaded, "The server is shutting down", "Connect again in a moment."};
+  error.retry_after = std::chrono::seconds(1);
+  return error;
+}
+
+}  // namespace
+
+Conversation::Conversation(Wire& wire, std::shared_ptr<Hub> hub, WebSocketStart start)
+    : wire_(wire),
+      hub_(std::move(hub)),
+      session_name_(std::move(start.session)),
+      remote_(start.peer.remote),
+      bounds_{.json = {.depth = hub_->options().json_depth_max},
+              .call_timeout_max = hub_->options().call_timeout_max},
+      greeting_peer_(std::move(start.peer)),
+      token_expires_(start.token_expires),
+      handshake_deadline_(start.accepted + hub_->options().handshake_timeout),
+      last_frame_(steady_clock::now()) {}
+
+void Conversation::on_frame(std::string_view text) {
+  if (state_ == State::over) return;
+  last_frame_ = steady_clock::now();
+  auto message = protocol::decode(text, bounds_);
+  if (state_ == State::greeting &&
+      !(message && std::holds_alternative<protocol::Hello>(*message))) {
+    Error error = message ? Error{Errc::invalid_request, "The first message must be hello"}
+                          : std::move(message).error();
+    return fail(CloseCode::policy, std::move(error));
+  }
+  if (!message) return wire_.send(protocol::error(std::nullopt, message.error()));
+  std::visit([this](auto& known) { handle(known); }, *message);
+}
+
+void Conversation::handle(protocol::Hello& hello) {
+  if (state_ != State::greeting) {
+    Error error{Errc::invalid_request, "hello was said already", "Say it once, first."};
+    return wire_.send(protocol::error(std::nullopt, error));
+  }
+  if (!token_expires_ && !authenticate(hello.token)) return;
+  if (*token_expires_ != system_clock::time_point::max()) {
+    expires_ = steady_clock::now() + std::chrono::duration_cast<steady_clock::duration>(
+                                         *token_expires_ + kTokenSkew - system_clock::now());
+  }
+  if (greeting_peer_.only_session && *greeting_peer_.only_session != session_name_) {
+    return fail(CloseCode::policy, {Errc::forbidden, "The token is for another session"});
+  }
+  auto session = hub_->parts().directory->find({greeting_peer_.owner, session_name_});
+  if (!session) return fail(CloseCode::policy, std::move(session).error());
+  auto place = hub_->take_owner_place(greeting_peer_.owner);
+  if (!place) {
+    Error error{Errc::rate_limited, "This owner has too many connections",
+                "Close some, or use one connection for many calls."};
+    return fail(CloseCode::policy, std::move(error));
+  }
+  owner_place_ = std::move(*place);
+  session_ = std::move(*session);
+  peer_ = std::make_shared<const Peer>(std::move(greeting_peer_));
+  state_ = State::opening;
+
+  session_->send(make_call(CallKind::open, kOpenCall));
+}
+
+// Takes who it is from hello's token. False: the connection is being closed.
+bool Conversation::authenticate(const std::string& token) {
+  auto identified = hub_->identify_token(token);
+  if (!identified) {
+    fail(CloseCode::policy, std::move(identified).error());
+    return false;
+  }
+  Peer peer = std::move(identified->peer);
+  peer.method = std::move(greeting_peer_.method);
+  peer.remote = std::move(greeting_peer_.remote);
+  peer.headers = std::move(greeting_peer_.headers);
+  greeting_peer_ = std::move(peer);
+  token_expires_ = identified->expires;
+  return true;
+}
+
+void Conversation::on_opened(const Answer& answer) {
+  if (state_ != State::opening) return;
+  last_frame_ = steady_clock::now();  // the silence until now was ours
+  if (!answer.result) return fail(CloseCode::policy, answer.result.error());
+  const auto opened = protocol::decode_opened(*answer.result);
+  if (!opened) return fail(CloseCode::internal, opened.error());
+  state_ = State::open;
+  wire_.send(protocol::welcome({.session = session_name_,
+                                .sid = opened->sid,
+                                .owner = peer_->owner,
+                                .durability = hub_->parts().durability,
+                                .perm = peer_->perm,
+                                .txid = opened->txid},
+                               hub_->options()));
+  if (draining_) close_if_drained();
+}
+
+void Conversation::handle(protocol::CallMessage& message) {
+  if (draining_) return wire_.send(protocol::error(message.id, shutting_down()));
+  const Time deadline = last_frame_ + message.timeout.value_or(hub_->options().call_timeout);
+  if (!in_flight_.try_emplace(message.id, InFlight{deadline}).second) {
+    Error error{Errc::invalid_request, "The id of this call is in use",
+                "An id is free again when its call was answered; one that timed out, when the "
+                "session has finished it."};
+    return wire_.send(protocol::error(std::nullopt, error));
+  }
+  earliest_call_ = std::min(earliest_call_, deadline);
+
+  CallPtr call = make_call(CallKind::function, message.id);
+  call->function = std::move(message.function);
+  call->args = std::move(message.args);
+  call->deadline = deadline;
+  session_->send(std::move(call));
+}
+
+CallPtr Conversation::make_call(CallKind kind, std::uint64_t id) {
+  auto call = std::make_shared<Call>();
+  call->kind = kind;
+  call->context.peer = peer_;
+  call->context.perm = peer_->perm;
+  call->reply = Reply(wire_.reply_target(), id);
+  return call;
+}
+
+void Conversation::on_answer(std::uint64_t id, std::string_view frame) {
+  const auto found = in_flight_.find(id);
+  if (found == in_flight_.end()) return;
+  const bool timed_out = found->second.timed_out;
+  in_flight_.erase(found);
+  if (!timed_out) wire_.send(frame);
+  if (draining_) close_if_drained();
+}
+
+void Conversation::handle(protocol::Subscribe& subscribe) {
+  wire_.send(protocol::error(subscribe.id, no_subscriptions()));
+}
+
+void Conversation::handle(protocol::Unsubscribe& unsubscribe) {
+  wire_.send(protocol::error(unsubscribe.id, no_subscriptions()));
+}
+
+void Conversation::handle(protocol::Heartbeat& heartbeat) {
+  wire_.send(protocol::heartbeat(heartbeat.timestamp, system_clock::now()));
+}
+
+void Conversation::handle(protocol::Close&) {
+  state_ = State::over;
+  wire_.close(CloseCode::normal, std::nullopt, "closed by the client");
+}
+
+void Conversation::handle(protocol::Refused& refused) {
+  wire_.send(protocol::error(refused.id, refused.error));
+}
+
+void Conversation::fail(CloseCode how, Error error) {
+  state_ = State::over;
+  wire_.close(how, error.code, std::move(error.message));
+}
+
+bool Conversation::wants_frames() const {
+  if (state_ == State::greeting) return true;
+  return state_ == State::open && in_flight_.size() < hub_->options().calls_in_flight_max;
+}
+
+Conversation::Time Conversation::next_deadline() const {
+  if (state_ == State::greeting) return handshake_deadline_;
+  if (state_ != State::open) return Time::max();
+  const Time idle = last_frame_ + limits::kHeartbeatsMissedMax * hub_->options().heartbeat;
+  return std::min({earliest_call_, expires_, idle});
+}
+
+void Conversation::on_time(Time now) {
+  if (state_ == State::greeting && now >= handshake_deadline_) {
+    return fail(CloseCode::policy, {Errc::timeout, "No hello came in time"});
+  }
+  if (state_ != State::open) return;
+  expire_calls(now);
+  if (now >= expires_) {
+    return fail(CloseCode::policy, {Errc::session_expired, "The token has expired"});
+  }
+  if (!wants_frames()) {
+    last_frame_ = now;  // it is we who do not listen
+  } else if (now >= last_frame_ + limits::kHeartbeatsMissedMax * hub_->options().heartbeat) {
+    fail(CloseCode::policy, {Errc::timeout, "Nothing was heard for three heartbeats"});
+  }
+}
+
+void Conversation::expire_calls(Time now) {
+  if (now < earliest_call_) return;
+  earliest_call_ = Time::max();
+  for (auto& [id, call] : in_flight_) {
+    if (call.timed_out) continue;
+    if (call.deadline <= now) {
+      call.timed_out = true;
+      wire_.send(protocol::error(id, {Errc::timeout, "The call took too long; it may have run",
+                                      "Look at the state before you repeat it."}));
+    } else {
+      earliest_call_ = std::min(earliest_call_, call.deadline);
+    }
+  }
+}
+
+void Conversation::drain() {
+  draining_ = true;
+  if (state_ == State::greeting || state_ == State::open) close_if_drained();
+}
+
+void Conversation::close_if_drained() {
+  if (in_flight_.empty()) fail(CloseCode::going_away, shutting_down());
+}
+
+void Conversation::end() {
+  state_ = State::over;
+  owner_place_ = {};
+}
+
+}  // namespace kontract::detail

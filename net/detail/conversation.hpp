@@ -1,0 +1,122 @@
+// Conversation: what is said on one WebSocket connection, in the order in which it may be said.
+// Knows messages, calls in flight and deadlines; the socket below it is a Wire.
+//
+//   greeting --hello--> opening --session awake--> open --> (the wire closes)
+//
+// A call holds its id until its answer has come, even if its time ran out before: otherwise a late
+// answer would be taken for that of the next call with this id. Not thread-safe: all on one strand.
+
+#pragma once
+
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "net/detail/hub.hpp"
+#include "net/protocol.hpp"
+
+namespace kontract::detail {
+
+// RFC 6455, section 7.4.1.
+enum class CloseCode : std::uint16_t {
+  normal = 1000,
+  going_away = 1001,
+  unsupported = 1003,
+  policy = 1008,
+  too_large = 1009,
+  internal = 1011,
+};
+
+class Wire {
+ public:
+  virtual ~Wire() = default;
+  virtual void send(std::string_view frame) = 0;
+  // Says why, if there is a code, and closes. Later frames are dropped.
+  virtual void close(CloseCode how, std::optional<Errc> code, std::string message) = 0;
+  // Where answers go: to on_opened for kOpenCall, to on_answer for all others.
+  virtual std::shared_ptr<ReplyTarget> reply_target() = 0;
+};
+
+// How a WebSocket came to be.
+struct WebSocketStart {
+  std::string session;
+  Peer peer;  // who it is, if that is known, and how it came
+  // When the token of the upgrade ends; nothing if it had none and hello must bring one.
+  std::optional<std::chrono::system_clock::time_point> token_expires;
+  std::chrono::steady_clock::time_point accepted;
+};
+
+class Conversation {
+ public:
+  using Time = std::chrono::steady_clock::time_point;
+  static constexpr std::uint64_t kOpenCall = 0;  // ids of clients begin at 1
+
+  Conversation(Wire& wire, std::shared_ptr<Hub> hub, WebSocketStart start);
+
+  // One complete text message.
+  void on_frame(std::string_view text);
+  void on_opened(const Answer& answer);
+  // `frame` is the encoded answer of the call `id`.
+  void on_answer(std::uint64_t id, std::string_view frame);
+
+  // Whether the next frame may be read: not while the session wakes, nor while the calls in flight
+  // are at their limit.
+  bool wants_frames() const;
+
+  // When on_time has something to do.
+  Time next_deadline() const;
+  void on_time(Time now);
+
+  void drain();  // closes as soon as no call is in flight; new ones are refused
+  void end();    // the wire is gone
+
+  // For the log.
+  const std::string& remote() const { return remote_; }
+  const std::string& session_name() const { return session_name_; }
+
+ private:
+  enum class State { greeting, opening, open, over };
+
+  struct InFlight {
+    Time deadline;
+    bool timed_out = false;
+  };
+
+  void handle(protocol::Hello& hello);
+  void handle(protocol::CallMessage& call);
+  void handle(protocol::Subscribe& subscribe);
+  void handle(protocol::Unsubscribe& unsubscribe);
+  void handle(protocol::Heartbeat& heartbeat);
+  void handle(protocol::Close& close);
+  void handle(protocol::Refused& refused);
+
+  bool authenticate(const std::string& token);
+  CallPtr make_call(CallKind kind, std::uint64_t id);
+  void fail(CloseCode how, Error error);
+  void close_if_drained();
+  void expire_calls(Time now);
+
+  Wire& wire_;
+  const std::shared_ptr<Hub> hub_;
+  const std::string session_name_;
+  const std::string remote_;
+  const protocol::DecodeLimits bounds_;
+  State state_ = State::greeting;
+  bool draining_ = false;
+  Peer greeting_peer_;  // until hello
+  std::optional<std::chrono::system_clock::time_point> token_expires_;
+  std::shared_ptr<const Peer> peer_;  // after it
+  std::shared_ptr<SessionHandle> session_;
+  Hub::OwnerPlace owner_place_;
+  boost::unordered_flat_map<std::uint64_t, InFlight> in_flight_;
+  Time earliest_call_ = Time::max();  // not after the earliest deadline of a call in flight
+  Time handshake_deadline_;
+  Time expires_ = Time::max();  // the token
+  Time last_frame_;
+};
+
+}  // namespace kontract::detail

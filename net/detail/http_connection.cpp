@@ -1,0 +1,344 @@
+#include "net/detail/http_connection.hpp"
+
+#include <boost/asio/dispatch.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <boost/beast/websocket/rfc6455.hpp>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "actors/local_run.hpp"
+#include "net/detail/http_router.hpp"
+#include "net/detail/ws_connection.hpp"
+#include "net/protocol.hpp"
+
+namespace kontract::detail {
+
+namespace {
+
+namespace beast = boost::beast;
+namespace http = beast::http;
+using namespace std::chrono_literals;
+
+constexpr auto kKeepAliveIdle = 15s;
+constexpr auto kBodyTimeout = 10s;
+constexpr auto kWriteTimeout = 10s;
+constexpr auto kLinger = 2s;
+constexpr int kRequestsMax = 1000;  // of one connection
+constexpr std::size_t kReadBytes = 2 * limits::kKiB;
+constexpr std::size_t kBodyReadBytes = kHeaderBytesMax;
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
+  }
+  return out;
+}
+
+std::string_view view(beast::string_view text) { return {text.data(), text.size()}; }
+
+class Exchange final : public Connection,
+                       public ReplyTarget,
+                       public std::enable_shared_from_this<Exchange> {
+ public:
+  Exchange(std::shared_ptr<Hub> hub, Hub::Place place, Socket socket)
+      : hub_(std::move(hub)),
+        place_(std::move(place)),
+        socket_(std::move(socket)),
+        strand_(socket_.get_executor()),
+        waker_(strand_) {}
+
+  void start() {
+    ErrorCode ignored;
+    socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
+    const auto endpoint = socket_.remote_endpoint(ignored);
+    remote_ = endpoint.address().to_string() + ":" + std::to_string(endpoint.port());
+    accepted_ = Clock::now();
+    hub_->add(shared_from_this());
+    expect_request(accepted_ + hub_->options().handshake_timeout);
+  }
+
+  void drain() override {
+    asio::post(strand_, [self = shared_from_this()] {
+      if (self->stage_ == Stage::idle) self->end();
+    });
+  }
+
+  void stop() override {
+    asio::post(strand_, [self = shared_from_this()] { self->end(); });
+  }
+
+  void answer(std::uint64_t call, Answer&& answer) noexcept override {
+    asio::dispatch(strand_, [self = shared_from_this(), call, given = std::move(answer)]() mutable {
+      self->on_answer(call, std::move(given));
+    });
+  }
+
+ private:
+  enum class Stage {
+    idle,       // nothing of the next request has come
+    reading,    // a part of it has
+    calling,    // the session works on it
+    writing,    // the response is on its way
+    lingering,  // it was the last one; what still comes is thrown away
+    ended,      // closed, or handed on
+  };
+
+  void set_deadline(Clock::time_point at) {
+    deadline_ = at;
+    waker_.at(at, [self = shared_from_this()] { self->on_time(); });
+  }
+
+  void on_time() {
+    if (stage_ == Stage::ended) return;
+    if (Clock::now() < deadline_) return set_deadline(deadline_);
+    if (stage_ != Stage::calling) return end();
+    ++call_;  // a late answer is for nobody
+    respond(error_response({Errc::timeout, "The call took too long; it may have run",
+                            "Look at the state before you repeat it."}));
+  }
+
+  void expect_request(Clock::time_point deadline) {
+    if (hub_->draining()) return end();
+    stage_ = Stage::idle;
+    parser_.emplace();
+    parser_->header_limit(static_cast<std::uint32_t>(kHeaderBytesMax + 1));
+    parser_->body_limit(hub_->options().frame_bytes_max);
+    head_done_ = false;
+    request_ = {};
+    facts_ = {};
+    set_deadline(deadline);
+    if (buffer_.size() > 0) return parse();  // it was pipelined
+    read();
+  }
+
+  void read() {
+    const std::size_t room = buffer_.max_size() - buffer_.size();
+    const auto into = buffer_.prepare(std::min(room, head_done_ ? kBodyReadBytes : kReadBytes));
+    socket_.async_read_some(into, [self = shared_from_this()](ErrorCode error, std::size_t bytes) {
+      self->on_read(error, bytes);
+    });
+  }
+
+  void on_read(ErrorCode error, std::size_t bytes) {
+    if (stage_ == Stage::ended) return;
+    if (error) return end();
+    buffer_.commit(bytes);
+    if (stage_ == Stage::lingering) return discard();
+    parse();
+  }
+
+  void parse() {
+    stage_ = Stage::reading;
+    if (!head_done_ && !parse_head()) return;
+    ErrorCode error;
+    while (!parser_->is_done() && buffer_.size() > 0) {
+      buffer_.consume(parser_->put(buffer_.data(), error));
+      if (error && error != http::error::need_more) return refuse_bytes(error);
+    }
+    if (!parser_->is_done()) return read();
+    request_.body = std::move(parser_->get().body());
+    serve();
+  }
+
+  // Returns whether the head is complete and acceptable. Otherwise what comes next is under way.
+  bool parse_head() {
+    const std::string_view bytes(static_cast<const char*>(buffer_.cdata().data()), buffer_.size());
+    const std::size_t end = bytes.find("\r\n\r\n");
+    if (end == std::string_view::npos) {
+      if (buffer_.size() < buffer_.max_size()) return read(), false;
+      facts_.header_bytes = bytes.size() + 1;  // at least
+      return refuse(*refuse_head(request_, facts_)), false;
+    }
+    const std::string_view head = bytes.substr(0, end + 4);
+    facts_.header_bytes = head.size();
+    facts_.folded = head.find("\r\n ") != std::string_view::npos ||
+                    head.find("\r\n\t") != std::string_view::npos;
+    ErrorCode error;
+    const std::size_t used = parser_->put(asio::buffer(head.data(), head.size()), error);
+    if (error) return refuse_bytes(error), false;
+    copy_head();
+    buffer_.consume(used);
+    if (auto refused = refuse_head(request_, facts_)) return refuse(std::move(*refused)), false;
+    head_done_ = true;
+    parser_->eager(true);
+    set_deadline(Clock::now() + kBodyTimeout);
+    return true;
+  }
+
+  void copy_head() {
+    const auto& head = parser_->get();
+    request_.method = view(head.method_string());
+    request_.target = view(head.target());
+    for (const auto& field : head) {
+      std::string name = lower(view(field.name_string()));
+      if (name == "host") ++facts_.hosts;
+      if (name == "transfer-encoding") facts_.has_transfer_encoding = true;
+      ++facts_.fields;
+      std::string& value = request_.headers[std::move(name)];
+      if (!value.empty()) value += ", ";
+      value += view(field.value());
+    }
+    facts_.http_1_0 = head.version() < 11;
+    facts_.has_body = parser_->content_length().value_or(0) > 0;
+    facts_.upgrade = beast::websocket::is_upgrade(head);
+    keep_alive_ = parser_->keep_alive();
+  }
+
+  void refuse_bytes(ErrorCode error) {
+    if (error == http::error::body_limit) {
+      return refuse(error_response(
+          {Errc::too_large, "The body is larger than " +
+                                std::to_string(hub_->options().frame_bytes_max) + " bytes"}));
+    }
+    refuse(error_response({Errc::invalid_request, "This is not HTTP/1.1: " + error.message()}));
+  }
+
+  // The last response of this connection: what follows cannot be told apart or is not wanted.
+  void refuse(HttpResponse response) {
+    keep_alive_ = false;
+    hub_->count_refused();
+    hub_->warn(remote_, "refused a request with status " + std::to_string(response.status));
+    respond(std::move(response));
+  }
+
+  void serve() {
+    Route decided = route(request_, facts_.upgrade, *hub_);
+    if (auto* response = std::get_if<HttpResponse>(&decided)) return respond(std::move(*response));
+    auto identified = hub_->identify(request_.header("authorization"));
+    if (!identified) return refuse(error_response(identified.error()));
+    Peer peer;
+    if (*identified) peer = (*identified)->peer;
+    peer.method = request_.method;
+    peer.remote = remote_;
+    peer.headers = std::move(request_.headers);
+    peer.headers.erase("authorization");  // nobody behind this needs it
+    if (auto* rpc = std::get_if<RpcRoute>(&decided)) {
+      if (!*identified) return refuse(error_response(hub_->identify_token({}).error()));
+      return call(std::move(*rpc), std::move(peer));
+    }
+    std::optional<std::chrono::system_clock::time_point> expires;
+    if (*identified) expires = (*identified)->expires;
+    upgrade(std::get<WebSocketRoute>(decided), std::move(peer), expires);
+  }
+
+  void call(RpcRoute rpc, Peer peer) {
+    if (peer.only_session && *peer.only_session != rpc.session) {
+      return respond(error_response({Errc::forbidden, "The token is for another session"}));
+    }
+    auto session = hub_->parts().directory->find({peer.owner, rpc.session});
+    if (!session) return respond(error_response(session.error()));
+    const JsonLimits bounds{.depth = hub_->options().json_depth_max};
+    auto args = protocol::decode_arguments(request_.body, bounds);
+    if (!args) return respond(error_response(args.error()));
+
+    const LocalRun scope;
+    stage_ = Stage::calling;
+    auto call = std::make_shared<Call>();
+    call->context.perm = peer.perm;
+    call->context.peer = std::make_shared<const Peer>(std::move(peer));
+    call->function = std::move(rpc.function);
+    call->args = std::move(*args);
+    call->deadline = Clock::now() + hub_->options().call_timeout;
+    call->reply = Reply(shared_from_this(), ++call_);
+    set_deadline(call->deadline);
+    (*session)->send(std::move(call));
+  }
+
+  void on_answer(std::uint64_t call, Answer answer) {
+    if (stage_ != Stage::calling || call != call_) return;
+    if (!answer.result) return respond(error_response(answer.result.error()));
+    HttpResponse response;
+    response.body = protocol::http_result(*answer.result, answer.txid);
+    respond(std::move(response));
+  }
+
+  void upgrade(const WebSocketRoute& route, Peer peer,
+               std::optional<std::chrono::system_clock::time_point> expires) {
+    if (buffer_.size() > 0) {
+      return refuse(error_response(
+          {Errc::invalid_request, "Nothing may be sent before the upgrade is answered"}));
+    }
+    stage_ = Stage::ended;
+    waker_.cancel();
+    WebSocketStart start;
+    start.session = route.session;
+    start.peer = std::move(peer);
+    start.token_expires = expires;
+    start.accepted = accepted_;
+    start_websocket(hub_, std::move(place_), std::move(socket_), parser_->get(), std::move(start));
+    hub_->remove(this);
+  }
+
+  void respond(HttpResponse response) {
+    stage_ = Stage::writing;
+    if (hub_->draining() || ++requests_ >= kRequestsMax) keep_alive_ = false;
+    out_ = to_wire(response, keep_alive_);
+    set_deadline(Clock::now() + kWriteTimeout);
+    asio::async_write(
+        socket_, asio::buffer(out_),
+        [self = shared_from_this()](ErrorCode error, std::size_t) { self->on_written(error); });
+  }
+
+  void on_written(ErrorCode error) {
+    if (stage_ == Stage::ended) return;
+    if (error) return end();
+    out_ = {};
+    if (keep_alive_) return expect_request(Clock::now() + kKeepAliveIdle);
+    // Closing with unread input would reset the connection, and the client might lose the response.
+    stage_ = Stage::lingering;
+    set_deadline(Clock::now() + kLinger);
+    ErrorCode ignored;
+    socket_.shutdown(Socket::shutdown_send, ignored);
+    discard();
+  }
+
+  void discard() {
+    buffer_.consume(buffer_.size());
+    read();
+  }
+
+  void end() {
+    if (stage_ == Stage::ended) return;
+    stage_ = Stage::ended;
+    waker_.cancel();
+    ErrorCode ignored;
+    socket_.close(ignored);
+    hub_->remove(this);
+    place_ = {};
+  }
+
+  std::shared_ptr<Hub> hub_;
+  Hub::Place place_;
+  Socket socket_;
+  const Strand strand_;
+  Waker waker_;
+  std::string remote_;
+  Clock::time_point accepted_;
+  Clock::time_point deadline_;
+  Stage stage_ = Stage::idle;
+  beast::flat_buffer buffer_{kHeaderBytesMax};
+  std::optional<http::request_parser<http::string_body>> parser_;
+  bool head_done_ = false;
+  bool keep_alive_ = false;
+  HttpRequest request_;
+  HeadFacts facts_;
+  std::string out_;
+  std::uint64_t call_ = 0;  // the number of the call whose answer is waited for
+  int requests_ = 0;
+};
+
+}  // namespace
+
+void start_http(std::shared_ptr<Hub> hub, Hub::Place place, Socket socket) {
+  const Strand strand = socket.get_executor();
+  auto exchange = std::make_shared<Exchange>(std::move(hub), std::move(place), std::move(socket));
+  asio::post(strand, [exchange] { exchange->start(); });
+}
+
+}  // namespace kontract::detail

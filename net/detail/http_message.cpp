@@ -1,0 +1,83 @@
+#include "net/detail/http_message.hpp"
+
+#include <boost/beast/http/status.hpp>
+#include <charconv>
+
+#include "net/protocol.hpp"
+
+namespace kontract::detail {
+
+namespace {
+
+std::optional<std::string> percent_decoded(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '%') {
+      out += text[i];
+      continue;
+    }
+    if (text.size() - i < 3) return std::nullopt;
+    unsigned value = 0;
+    const char* digits = text.data() + i + 1;
+    const auto [end, error] = std::from_chars(digits, digits + 2, value, 16);
+    if (error != std::errc{} || end != digits + 2) return std::nullopt;
+    out += static_cast<char>(value);
+    i += 2;
+  }
+  return out;
+}
+
+}  // namespace
+
+std::optional<std::string_view> HttpRequest::header(const std::string& name) const {
+  const auto found = headers.find(name);
+  if (found == headers.end()) return std::nullopt;
+  return found->second;
+}
+
+HttpResponse error_response(const Error& error, std::optional<int> status) {
+  HttpResponse response;
+  response.status = status.value_or(traits(error.code).http_status);
+  response.body = protocol::http_error(error);
+  if (error.retry_after) {
+    const auto seconds = std::chrono::ceil<std::chrono::seconds>(*error.retry_after);
+    response.headers.emplace_back("Retry-After", std::to_string(seconds.count()));
+  }
+  if (response.status == 401) response.headers.emplace_back("WWW-Authenticate", "Bearer");
+  return response;
+}
+
+std::string to_wire(const HttpResponse& response, bool keep_alive) {
+  const auto reason =
+      boost::beast::http::obsolete_reason(static_cast<boost::beast::http::status>(response.status));
+  std::string out = "HTTP/1.1 " + std::to_string(response.status) + ' ';
+  out.append(reason.data(), reason.size());
+  out += "\r\nContent-Type: " + response.content_type;
+  out += "\r\nContent-Length: " + std::to_string(response.body.size());
+  out += "\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n";
+  for (const auto& [name, value] : response.headers) out += name + ": " + value + "\r\n";
+  out += keep_alive ? "\r\n" : "Connection: close\r\n\r\n";
+  out += response.body;
+  return out;
+}
+
+Result<std::vector<std::string>> path_segments(std::string_view target) {
+  if (!target.starts_with('/')) {
+    return Error{Errc::invalid_request, "The request target must be a path",
+                 "It begins with a slash, for example /health."};
+  }
+  std::string_view path = target.substr(0, target.find_first_of("?#"));
+  std::vector<std::string> segments;
+  while (!path.empty()) {
+    path.remove_prefix(1);  // the slash
+    const std::size_t end = std::min(path.find('/'), path.size());
+    auto segment = percent_decoded(path.substr(0, end));
+    if (!segment) return Error{Errc::invalid_request, "The path is not well percent-encoded"};
+    segments.push_back(std::move(*segment));
+    path.remove_prefix(end);
+  }
+  return segments;
+}
+
+}  // namespace kontract::detail

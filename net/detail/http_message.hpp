@@ -1,0 +1,46 @@
+// HTTP requests and responses as the front end sees them: after parsing and before writing, without
+// any type of Beast or Asio.
+
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "storage/error.hpp"
+#include "storage/result.hpp"
+
+namespace kontract::detail {
+
+using HeaderMap = std::map<std::string, std::string>;  // names in lower case
+
+struct HttpRequest {
+  std::string method;
+  std::string target;  // as it was sent
+  HeaderMap headers;   // fields of one name are joined with ", " (RFC 9110, section 5.3)
+  std::string body;
+
+  std::optional<std::string_view> header(const std::string& name) const;
+};
+
+struct HttpResponse {
+  int status = 200;
+  std::string body;
+  std::string content_type = "application/json";
+  std::vector<std::pair<std::string, std::string>> headers;
+};
+
+// The response to a failed request. `status` overrides the one of the error's code.
+HttpResponse error_response(const Error& error, std::optional<int> status = std::nullopt);
+
+// The bytes of the response.
+std::string to_wire(const HttpResponse& response, bool keep_alive);
+
+// The path without its query, percent-decoded, in segments: "/ws/a%3Ab?x" is {"ws", "a:b"}.
+// Errors: invalid_request for what is not a path or not well encoded.
+Result<std::vector<std::string>> path_segments(std::string_view target);
+
+}  // namespace kontract::detail

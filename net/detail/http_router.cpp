@@ -1,0 +1,152 @@
+#include "net/detail/http_router.hpp"
+
+#include <algorithm>
+
+#include "net/protocol.hpp"
+#include "storage/registry.hpp"
+
+namespace kontract::detail {
+
+namespace {
+
+HttpResponse refusal(std::string message, int status = 400, std::string hint = {}) {
+  return error_response({Errc::invalid_request, std::move(message), std::move(hint)}, status);
+}
+
+HttpResponse method_not_allowed(const HttpRequest& request, const std::string& allowed) {
+  HttpResponse response =
+      refusal("There is no " + request.method + " here", 405, "Send a " + allowed + " request.");
+  response.headers.emplace_back("Allow", allowed);
+  return response;
+}
+
+HttpResponse json(std::string body, int status = 200) {
+  HttpResponse response;
+  response.status = status;
+  response.body = std::move(body);
+  return response;
+}
+
+HttpResponse draining() {
+  Error error{Errc::overloaded, "The server is shutting down", "Try again in a moment."};
+  error.retry_after = std::chrono::seconds(1);
+  return error_response(error);
+}
+
+// http://localhost:3000 and the like.
+bool is_loopback_origin(std::string_view origin) {
+  const std::size_t scheme = origin.find("://");
+  if (scheme == std::string_view::npos) return false;
+  std::string_view host = origin.substr(scheme + 3);
+  if (host.starts_with("[::1]")) return host.size() == 5 || host[5] == ':';
+  host = host.substr(0, host.find(':'));
+  return host == "localhost" || host == "127.0.0.1";
+}
+
+// On a server without a secret everybody who reaches it is an administrator, and any page that the
+// developer's browser shows can reach loopback: only pages from there are let in.
+std::optional<HttpResponse> refuse_origin(const HttpRequest& request, const Hub& hub) {
+  const auto origin = request.header("origin");
+  if (!hub.options().secret.empty() || !origin || is_loopback_origin(*origin)) return std::nullopt;
+  return error_response({Errc::forbidden,
+                         "Pages of this origin may not use a server without secret",
+                         "Serve the page from http://localhost, or configure a secret."});
+}
+
+bool offers_our_protocol(std::string_view list) {
+  while (!list.empty()) {
+    const std::size_t comma = std::min(list.find(','), list.size());
+    std::string_view item = list.substr(0, comma);
+    item.remove_prefix(std::min(item.find_first_not_of(" \t"), item.size()));
+    item = item.substr(0, item.find_last_not_of(" \t") + 1);
+    if (item == protocol::kSubprotocol) return true;
+    list.remove_prefix(std::min(comma + 1, list.size()));
+  }
+  return false;
+}
+
+Route route_websocket(const HttpRequest& request, bool upgrade, std::string session,
+                      const Hub& hub) {
+  if (request.method != "GET") return method_not_allowed(request, "GET");
+  if (!upgrade) {
+    HttpResponse response =
+        refusal("This is a WebSocket endpoint", 426, "Connect with ws:// and a WebSocket client.");
+    response.headers.emplace_back("Upgrade", "websocket");
+    return response;
+  }
+  if (hub.draining()) return draining();
+  if (auto refused = refuse_origin(request, hub)) return std::move(*refused);
+  if (Status valid = validate_session_name(session); !valid) return error_response(valid.error());
+  const auto offered = request.header("sec-websocket-protocol");
+  if (offered && !offers_our_protocol(*offered)) {
+    return refusal("None of the offered subprotocols is spoken here", 400,
+                   "Offer " + std::string(protocol::kSubprotocol) + ", or none.");
+  }
+  return WebSocketRoute{std::move(session)};
+}
+
+Route route_rpc(const HttpRequest& request, std::string function, const Hub& hub) {
+  if (request.method != "POST") return method_not_allowed(request, "POST");
+  if (hub.draining()) return draining();
+  if (auto refused = refuse_origin(request, hub)) return std::move(*refused);
+  const auto session = request.header("x-session-id");
+  if (!session) {
+    return refusal("The header X-Session-Id is missing", 400,
+                   "Name the session in it, for example 'X-Session-Id: room-1'.");
+  }
+  if (Status valid = validate_session_name(*session); !valid) return error_response(valid.error());
+  return RpcRoute{std::move(function), std::string(*session)};
+}
+
+HttpResponse get_page(const std::string& path, const Hub& hub) {
+  if (path == "/health") {
+    return json(protocol::http_health(hub.draining()), hub.draining() ? 503 : 200);
+  }
+  if (path == "/metrics") {
+    HttpResponse response = json(hub.parts().metrics_text ? hub.parts().metrics_text() : "");
+    response.content_type = "text/plain; version=0.0.4";
+    return response;
+  }
+  return json(protocol::http_description(hub.options()));
+}
+
+}  // namespace
+
+std::optional<HttpResponse> refuse_head(const HttpRequest& request, const HeadFacts& facts) {
+  if (facts.header_bytes > kHeaderBytesMax) return refusal("The header is longer than 8 KiB", 431);
+  if (facts.fields > kHeaderFieldsMax) return refusal("The header has more than 64 fields", 431);
+  if (request.target.size() > kTargetBytesMax) {
+    return refusal("The request target is longer than 2048 bytes", 414);
+  }
+  if (facts.hosts != 1) {
+    return refusal(facts.hosts == 0 ? "The header Host is missing" : "The header Host is repeated");
+  }
+  if (facts.has_transfer_encoding) {
+    return refusal("Transfer-Encoding is not accepted", 400, "Send the body with Content-Length.");
+  }
+  if (facts.folded) return refusal("A header field must be one line");
+  if (facts.http_1_0 && facts.has_body) return refusal("An HTTP/1.0 request must have no body");
+  return std::nullopt;
+}
+
+Route route(const HttpRequest& request, bool upgrade, const Hub& hub) {
+  auto segments = path_segments(request.target);
+  if (!segments) return error_response(segments.error());
+  const std::vector<std::string>& path = *segments;
+  if (path.size() == 2 && path[0] == "ws") {
+    return route_websocket(request, upgrade, path[1], hub);
+  }
+  if (path.size() == 2 && path[0] == "rpc") return route_rpc(request, path[1], hub);
+
+  std::string joined;
+  for (const std::string& segment : path) joined += '/' + segment;
+  if (joined == "/health" || joined == "/metrics" || joined == "/.well-known/kontract") {
+    if (request.method != "GET") return method_not_allowed(request, "GET");
+    return get_page(joined, hub);
+  }
+  return error_response({Errc::not_found, "There is nothing at this path",
+                         "The paths are /ws/{session}, /rpc/{function}, /health, /metrics and "
+                         "/.well-known/kontract."});
+}
+
+}  // namespace kontract::detail

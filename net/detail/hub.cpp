@@ -1,0 +1,153 @@
+#include "net/detail/hub.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+namespace kontract::detail {
+
+namespace {
+
+constexpr std::string_view kScheme = "bearer ";
+
+bool is_bearer(std::string_view authorization) {
+  return authorization.size() > kScheme.size() &&
+         std::equal(kScheme.begin(), kScheme.end(), authorization.begin(),
+                    [](char want, char have) { return want == have || want - 32 == have; });
+}
+
+}  // namespace
+
+Hub::Hub(ServerOptions options, Server::Parts parts)
+    : options_(std::move(options)), parts_(std::move(parts)) {}
+
+Hub::Place& Hub::Place::operator=(Place&& other) noexcept {
+  std::swap(hub_, other.hub_);
+  return *this;
+}
+
+Hub::Place::~Place() {
+  if (hub_) hub_->open_.fetch_sub(1, std::memory_order_acq_rel);
+}
+
+std::optional<Hub::Place> Hub::take_place() {
+  total_.fetch_add(1, std::memory_order_relaxed);
+  if (open_.fetch_add(1, std::memory_order_acq_rel) < options_.connections_max) {
+    return Place(shared_from_this());
+  }
+  open_.fetch_sub(1, std::memory_order_acq_rel);
+  return std::nullopt;
+}
+
+Hub::OwnerPlace& Hub::OwnerPlace::operator=(OwnerPlace&& other) noexcept {
+  std::swap(hub_, other.hub_);
+  std::swap(owner_, other.owner_);
+  return *this;
+}
+
+Hub::OwnerPlace::~OwnerPlace() {
+  if (!hub_) return;
+  const std::lock_guard lock(hub_->mutex_);
+  const auto found = hub_->by_owner_.find(owner_);
+  if (--found->second == 0) hub_->by_owner_.erase(found);
+}
+
+std::optional<Hub::OwnerPlace> Hub::take_owner_place(const std::string& owner) {
+  const std::lock_guard lock(mutex_);
+  const auto found = by_owner_.find(owner);
+  const std::size_t have = found == by_owner_.end() ? 0 : found->second;
+  if (have >= options_.connections_per_owner_max) return std::nullopt;
+  by_owner_[owner] = have + 1;
+  return OwnerPlace(shared_from_this(), owner);
+}
+
+void Hub::add(const std::shared_ptr<Connection>& connection) {
+  {
+    const std::lock_guard lock(mutex_);
+    connections_.emplace(connection.get(), connection);
+  }
+  // Whoever drains or stops sets the flag first and looks at the map then, so one of us sees both.
+  if (stopped_.load()) {
+    connection->stop();
+  } else if (draining()) {
+    connection->drain();
+  }
+}
+
+void Hub::remove(const Connection* connection) {
+  const std::lock_guard lock(mutex_);
+  connections_.erase(connection);
+}
+
+void Hub::drain() {
+  if (draining_.exchange(true)) return;
+  std::vector<std::weak_ptr<Connection>> all;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [key, connection] : connections_) all.push_back(connection);
+  }
+  for (const auto& connection : all) {
+    if (const auto alive = connection.lock()) alive->drain();
+  }
+}
+
+void Hub::stop() {
+  draining_.store(true);
+  if (stopped_.exchange(true)) return;
+  std::vector<std::weak_ptr<Connection>> all;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [key, connection] : connections_) all.push_back(connection);
+  }
+  for (const auto& connection : all) {
+    if (const auto alive = connection.lock()) alive->stop();
+  }
+}
+
+Result<std::optional<Identified>> Hub::identify(
+    std::optional<std::string_view> authorization) const {
+  if (options_.secret.empty()) {
+    return std::optional(
+        Identified{development_peer(), std::chrono::system_clock::time_point::max()});
+  }
+  if (!authorization) return std::optional<Identified>();
+  // A header of another scheme is refused in the words of a bad token.
+  auto identified =
+      identify_token(is_bearer(*authorization) ? authorization->substr(kScheme.size()) : "");
+  if (!identified) return std::move(identified).error();
+  return std::optional(std::move(*identified));
+}
+
+Result<Identified> Hub::identify_token(std::string_view token) const {
+  if (options_.secret.empty()) {
+    return Identified{development_peer(), std::chrono::system_clock::time_point::max()};
+  }
+  return verify_token(token, options_.secret, std::chrono::system_clock::now());
+}
+
+void Hub::warn(std::string_view remote, std::string_view what) {
+  {
+    const std::lock_guard lock(warnings_mutex_);
+    const auto now = std::chrono::steady_clock::now();
+    if (now - warnings_since_ >= std::chrono::seconds(1)) {
+      warnings_since_ = now;
+      warnings_ = 0;
+    }
+    if (++warnings_ > kWarningsPerSecond) return;
+  }
+  spdlog::warn("{}: {}", remote, what);
+}
+
+ServerMetrics Hub::metrics() const {
+  ServerMetrics metrics;
+  metrics.connections = websockets_.load(std::memory_order_relaxed);
+  metrics.connections_total = total_.load(std::memory_order_relaxed);
+  metrics.frames_in = frames_in_.load(std::memory_order_relaxed);
+  metrics.frames_out = frames_out_.load(std::memory_order_relaxed);
+  metrics.refused = refused_.load(std::memory_order_relaxed);
+  return metrics;
+}
+
+}  // namespace kontract::detail

@@ -1,0 +1,112 @@
+// Hub: what the connections of one server share: its options, the directory, how many there are,
+// and whether they are to go. Thread-safe.
+
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "net/server.hpp"
+#include "net/token.hpp"
+
+namespace kontract::detail {
+
+// A connection of any kind, as the one who ends it sees it. Both are called from any thread.
+class Connection {
+ public:
+  virtual ~Connection() = default;
+  virtual void drain() = 0;  // finish what is in flight, then close
+  virtual void stop() = 0;   // close now
+};
+
+class Hub : public std::enable_shared_from_this<Hub> {
+ public:
+  Hub(ServerOptions options, Server::Parts parts);
+
+  const ServerOptions& options() const { return options_; }
+  const Server::Parts& parts() const { return parts_; }
+
+  // One of the connections_max; given back when destroyed.
+  class Place {
+   public:
+    Place() = default;
+    explicit Place(std::shared_ptr<Hub> hub) : hub_(std::move(hub)) {}
+    Place(Place&&) noexcept = default;
+    Place& operator=(Place&& other) noexcept;
+    ~Place();
+
+   private:
+    std::shared_ptr<Hub> hub_;
+  };
+  std::optional<Place> take_place();  // nothing if all are taken
+
+  // One of an owner's connections_per_owner_max; given back when destroyed.
+  class OwnerPlace {
+   public:
+    OwnerPlace() = default;
+    OwnerPlace(std::shared_ptr<Hub> hub, std::string owner)
+        : hub_(std::move(hub)), owner_(std::move(owner)) {}
+    OwnerPlace(OwnerPlace&&) noexcept = default;
+    OwnerPlace& operator=(OwnerPlace&& other) noexcept;
+    ~OwnerPlace();
+
+   private:
+    std::shared_ptr<Hub> hub_;
+    std::string owner_;
+  };
+  std::optional<OwnerPlace> take_owner_place(const std::string& owner);
+
+  // Known connections are told of drain and stop. One that comes when it is too late is told at
+  // once.
+  void add(const std::shared_ptr<Connection>& connection);
+  void remove(const Connection* connection);
+
+  void drain();
+  void stop();
+  bool draining() const { return draining_.load(std::memory_order_acquire); }
+  bool empty() const { return open_.load(std::memory_order_acquire) == 0; }
+
+  // Who sent this Authorization header; nobody yet if there is none and the server has a secret.
+  // Errors: unauthorized.
+  Result<std::optional<Identified>> identify(std::optional<std::string_view> authorization) const;
+  // Errors: unauthorized. Without a secret everybody is the developer.
+  Result<Identified> identify_token(std::string_view token) const;
+
+  // A warning in the log, at most kWarningsPerSecond of them.
+  void warn(std::string_view remote, std::string_view what);
+
+  void count_frame_in() { frames_in_.fetch_add(1, std::memory_order_relaxed); }
+  void count_frame_out() { frames_out_.fetch_add(1, std::memory_order_relaxed); }
+  void count_refused() { refused_.fetch_add(1, std::memory_order_relaxed); }
+  void count_websocket(int change) {
+    websockets_.fetch_add(static_cast<std::uint64_t>(change), std::memory_order_relaxed);
+  }
+  ServerMetrics metrics() const;
+
+ private:
+  static constexpr int kWarningsPerSecond = 20;
+
+  const ServerOptions options_;
+  const Server::Parts parts_;
+  std::atomic<bool> draining_{false};
+  std::atomic<bool> stopped_{false};
+  std::atomic<std::size_t> open_{0};
+  std::atomic<std::uint64_t> total_{0}, websockets_{0}, frames_in_{0}, frames_out_{0}, refused_{0};
+
+  std::mutex mutex_;  // of the two maps
+  std::unordered_map<const Connection*, std::weak_ptr<Connection>> connections_;
+  std::unordered_map<std::string, std::size_t> by_owner_;
+
+  std::mutex warnings_mutex_;
+  std::chrono::steady_clock::time_point warnings_since_;
+  int warnings_ = 0;
+};
+
+}  // namespace kontract::detail

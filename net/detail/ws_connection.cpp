@@ -1,0 +1,322 @@
+#include "net/detail/ws_connection.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/websocket/stream.hpp>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "actors/local_run.hpp"
+#include "net/detail/batching_stream.hpp"
+
+namespace kontract::detail {
+
+namespace {
+
+namespace beast = boost::beast;
+namespace websocket = beast::websocket;
+using namespace std::chrono_literals;
+
+constexpr auto kAssemblyTimeout = 10s;  // from the first to the last byte of a message
+constexpr auto kCloseTimeout = 5s;      // for the client to take and answer a close
+constexpr int kPingsPerSecond = 10;
+constexpr std::size_t kKeptFrameEnds = 64;                // of an idle connection
+constexpr std::size_t kKeptReadBytes = 4 * limits::kKiB;  // of an idle connection
+
+class WsConnection final : public Connection,
+                           public ReplyTarget,
+                           public Wire,
+                           public std::enable_shared_from_this<WsConnection> {
+ public:
+  WsConnection(std::shared_ptr<Hub> hub, Hub::Place place, Socket socket, WebSocketStart start)
+      : hub_(std::move(hub)),
+        place_(std::move(place)),
+        strand_(socket.get_executor()),
+        ws_(std::move(socket)),
+        waker_(strand_),
+        // One byte more than allowed, so that it shows when a message is too large.
+        buffer_(hub_->options().frame_bytes_max + 1),
+        talk_(*this, hub_, std::move(start)) {}
+
+  void start(const UpgradeRequest& request) {
+    hub_->count_websocket(+1);
+    hub_->add(shared_from_this());
+    // All deadlines are the Waker's. Beast's own limit would close before we could say why.
+    ws_.set_option(websocket::stream_base::timeout{websocket::stream_base::none(),
+                                                   websocket::stream_base::none(), false});
+    ws_.read_message_max(0);
+    ws_.auto_fragment(false);
+    ws_.text(true);
+    ws_.set_option(
+        websocket::stream_base::decorator([&request](websocket::response_type& response) {
+          response.set(beast::http::field::server, "kontract");
+          if (request.count(beast::http::field::sec_websocket_protocol) > 0) {
+            response.set(
+                beast::http::field::sec_websocket_protocol,
+                beast::string_view(protocol::kSubprotocol.data(), protocol::kSubprotocol.size()));
+          }
+        }));
+    ErrorCode error;
+    ws_.accept(request, error);  // into the BatchingStream: does not block
+    ws_.set_option(websocket::stream_base::decorator([](websocket::response_type&) {}));
+    ws_.next_layer().flush();
+    if (error) return end("the upgrade failed: " + error.message());
+    ws_.control_callback(
+        [this](websocket::frame_type kind, beast::string_view) { on_control(kind); });
+    proceed();
+  }
+
+  // Connection
+  void drain() override {
+    asio::post(strand_, [self = shared_from_this()] {
+      if (self->ended_) return;
+      self->talk_.drain();
+      self->proceed();
+    });
+  }
+  void stop() override {
+    asio::post(strand_, [self = shared_from_this()] { self->end("the server stopped"); });
+  }
+
+  // ReplyTarget
+  void answer(std::uint64_t call, Answer&& answer) noexcept override {
+    if (call == Conversation::kOpenCall) {
+      asio::post(strand_, [self = shared_from_this(), given = std::move(answer)] {
+        if (self->ended_) return;
+        self->talk_.on_opened(given);
+        self->proceed();
+      });
+      return;
+    }
+    std::string frame = answer.result ? protocol::result(call, *answer.result, answer.txid)
+                                      : protocol::error(call, answer.result.error());
+    // From an actor that ran inside one of our handlers: the handler goes on with proceed().
+    if (strand_.running_in_this_thread()) return talk_.on_answer(call, frame);
+    const std::lock_guard lock(outbox_mutex_);
+    outbox_.push_back({call, std::move(frame)});
+    if (outbox_.size() > 1) return;  // whoever put the first one in has called
+    asio::post(strand_, [self = shared_from_this()] { self->take_outbox(); });
+  }
+
+  // Wire
+  std::shared_ptr<ReplyTarget> reply_target() override { return shared_from_this(); }
+
+  void send(std::string_view frame) override {
+    if (closing_ || closed_by_peer_ || ended_) return;
+    write(frame);
+    const ServerOptions& options = hub_->options();
+    if (ws_.next_layer().unsent() > options.send_queue_bytes_max ||
+        frame_ends_.size() > options.send_queue_messages_max) {
+      ws_.next_layer().flush();
+      forget_sent_frames();
+      if (ws_.next_layer().unsent() > options.send_queue_bytes_max ||
+          frame_ends_.size() > options.send_queue_messages_max) {
+        close(CloseCode::policy, Errc::overloaded, "The client does not read what it is sent");
+      }
+    }
+  }
+
+  void close(CloseCode how, std::optional<Errc> code, std::string message) override {
+    if (closing_ || closed_by_peer_ || ended_) return;
+    websocket::close_reason reason(static_cast<std::uint16_t>(how));
+    if (code) {
+      const std::string_view name = traits(*code).name;
+      reason.reason.assign(name.data(), name.size());
+      write(protocol::close(*code, message));
+      if (how != CloseCode::going_away) {
+        hub_->count_refused();
+        hub_->warn(talk_.remote(), std::string(name) + ": " + message);
+      }
+    }
+    closing_ = true;
+    why_ = std::move(message);
+    talk_.end();
+    close_deadline_ = Clock::now() + kCloseTimeout;
+    ws_.async_close(reason, [self = shared_from_this()](ErrorCode) { self->end(self->why_); });
+    arm();
+  }
+
+ private:
+  struct Outgoing {
+    std::uint64_t call;
+    std::string frame;
+  };
+
+  void write(std::string_view frame) {
+    BatchingStream& stream = ws_.next_layer();
+    if (stream.unsent() == 0) forget_sent_frames();
+    ErrorCode error;  // shows again when reading
+    ws_.write(asio::buffer(frame.data(), frame.size()), error);
+    frame_ends_.push_back(stream.sent_total() + stream.unsent());
+    ++frames_out_;
+    hub_->count_frame_out();
+  }
+
+  void forget_sent_frames() {
+    const std::uint64_t sent = ws_.next_layer().sent_total();
+    const auto unsent = std::upper_bound(frame_ends_.begin(), frame_ends_.end(), sent);
+    frame_ends_.erase(frame_ends_.begin(), unsent);
+    if (frame_ends_.empty() && frame_ends_.capacity() > kKeptFrameEnds) frame_ends_ = {};
+  }
+
+  void take_outbox() {
+    std::vector<Outgoing> taken;
+    {
+      const std::lock_guard lock(outbox_mutex_);
+      taken.swap(outbox_);
+    }
+    if (ended_) return;
+    for (const Outgoing& answer : taken) talk_.on_answer(answer.call, answer.frame);
+    proceed();
+  }
+
+  // How every handler ends: reads on, sends what was said, sets the timer.
+  void proceed() {
+    if (ended_) return;
+    const bool was_reading = reading_;
+    read();
+    // A read that begins now sends it when all input that has come is dealt with.
+    if (was_reading || !reading_) ws_.next_layer().flush();
+    arm();
+  }
+
+  void read() {
+    if (reading_ || closing_ || !talk_.wants_frames()) return;
+    reading_ = true;
+    ws_.async_read_some(
+        buffer_, buffer_.max_size() - buffer_.size(),
+        [self = shared_from_this()](ErrorCode error, std::size_t) { self->on_read(error); });
+  }
+
+  void on_read(ErrorCode error) {
+    reading_ = false;
+    if (ended_ || closing_) return;  // the one who closes ends it
+    if (error) return on_read_failed(error);
+    if (ws_.got_binary()) {
+      close(CloseCode::unsupported, Errc::invalid_request, "Messages must be text frames");
+    } else if (buffer_.size() > hub_->options().frame_bytes_max) {
+      close(
+          CloseCode::too_large, Errc::too_large,
+          "A message is larger than " + std::to_string(hub_->options().frame_bytes_max) + " bytes");
+    } else if (!ws_.is_message_done()) {
+      if (assembly_deadline_ == Clock::time_point::max()) {
+        assembly_deadline_ = Clock::now() + kAssemblyTimeout;
+      }
+    } else {
+      on_message();
+    }
+    proceed();
+  }
+
+  void on_message() {
+    assembly_deadline_ = Clock::time_point::max();
+    ++frames_in_;
+    hub_->count_frame_in();
+    {
+      const LocalRun scope;  // the call runs at its end, and its answer is back before we read on
+      const auto bytes = buffer_.cdata();
+      talk_.on_frame({static_cast<const char*>(bytes.data()), bytes.size()});
+    }
+    buffer_.consume(buffer_.size());
+    if (buffer_.capacity() > kKeptReadBytes) buffer_.shrink_to_fit();
+  }
+
+  void on_read_failed(ErrorCode error) {
+    if (error == websocket::error::closed) return end("closed by the client");
+    const bool violated = error == websocket::condition::protocol_violation ||
+                          error == websocket::error::bad_frame_payload;
+    if (violated) {
+      hub_->count_refused();
+      hub_->warn(talk_.remote(), "not WebSocket as RFC 6455 has it: " + error.message());
+    }
+    end(error.message());
+  }
+
+  void on_control(websocket::frame_type kind) {
+    if (kind == websocket::frame_type::close) closed_by_peer_ = true;
+    if (kind != websocket::frame_type::ping) return;
+    const auto now = Clock::now();
+    if (now - pings_since_ >= 1s) {
+      pings_since_ = now;
+      pings_ = 0;
+    }
+    if (++pings_ != kPingsPerSecond + 1) return;
+    // Not from here: Beast is in the middle of reading.
+    asio::post(strand_, [self = shared_from_this()] {
+      self->close(CloseCode::policy, Errc::rate_limited, "Too many pings");
+      self->proceed();
+    });
+  }
+
+  void arm() {
+    const auto at =
+        closing_ ? close_deadline_ : std::min(talk_.next_deadline(), assembly_deadline_);
+    if (at == Clock::time_point::max()) return;
+    waker_.at(at, [self = shared_from_this()] { self->on_time(); });
+  }
+
+  void on_time() {
+    if (ended_) return;
+    const auto now = Clock::now();
+    if (closing_) {
+      if (now >= close_deadline_) return end(why_ + " (it did not answer the close)");
+    } else if (now >= assembly_deadline_) {
+      close(CloseCode::policy, Errc::timeout, "A message took too long to arrive");
+    } else {
+      talk_.on_time(now);
+    }
+    proceed();
+  }
+
+  void end(const std::string& why) {
+    if (ended_) return;
+    ended_ = true;
+    waker_.cancel();
+    talk_.end();
+    ws_.next_layer().close();
+    hub_->remove(this);
+    hub_->count_websocket(-1);
+    place_ = {};
+    spdlog::info("{}: connection to session {} ended: {} ({} frames in, {} out)", talk_.remote(),
+                 talk_.session_name(), why, frames_in_, frames_out_);
+  }
+
+  const std::shared_ptr<Hub> hub_;
+  Hub::Place place_;
+  const Strand strand_;
+  websocket::stream<BatchingStream, /*deflateSupported=*/false> ws_;
+  Waker waker_;
+  beast::flat_buffer buffer_;
+  Conversation talk_;
+
+  std::mutex outbox_mutex_;
+  std::vector<Outgoing> outbox_;  // answers from other threads
+
+  bool reading_ = false;
+  bool closing_ = false;         // our close frame is on its way
+  bool closed_by_peer_ = false;  // Beast answers it and ends the reading
+  bool ended_ = false;
+  std::string why_;
+  Clock::time_point close_deadline_ = Clock::time_point::max();
+  Clock::time_point assembly_deadline_ = Clock::time_point::max();
+  // Where in the stream of bytes each frame ends that may be unsent; ascending.
+  std::vector<std::uint64_t> frame_ends_;
+  std::uint64_t frames_in_ = 0, frames_out_ = 0;
+  Clock::time_point pings_since_;
+  int pings_ = 0;
+};
+
+}  // namespace
+
+void start_websocket(std::shared_ptr<Hub> hub, Hub::Place place, Socket socket,
+                     const UpgradeRequest& request, WebSocketStart start) {
+  std::make_shared<WsConnection>(std::move(hub), std::move(place), std::move(socket),
+                                 std::move(start))
+      ->start(request);
+}
+
+}  // namespace kontract::detail

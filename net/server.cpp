@@ -1,0 +1,90 @@
+#include "net/server.hpp"
+
+#include <sodium.h>
+#include <spdlog/spdlog.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "net/detail/hub.hpp"
+#include "net/detail/listener.hpp"
+#include "net/token.hpp"
+
+namespace kontract {
+
+namespace {
+
+// Descriptors that the files of the store, the log and the acceptor may need.
+constexpr std::size_t kReservedDescriptors = 256;
+
+// No more connections than there can be descriptors for.
+void cap_connections(ServerOptions& options) {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return;
+  const std::size_t half = limit.rlim_cur / 2;
+  const std::size_t room = limit.rlim_cur - std::min(half, kReservedDescriptors);
+  if (options.connections_max <= room) return;
+  spdlog::warn("connections_max is {} instead of {}: the process may open only {} files", room,
+               options.connections_max, limit.rlim_cur);
+  options.connections_max = room;
+}
+
+Status check(const ServerOptions& options) {
+  if (!options.secret.empty() && options.secret.size() < kSecretBytesMin) {
+    return Error{Errc::invalid_request, "The secret is shorter than 32 bytes",
+                 "Generate one, for example with 'openssl rand -base64 48'."};
+  }
+  if (options.call_timeout > options.call_timeout_max || options.call_timeout.count() < 1) {
+    return Error{Errc::invalid_request, "call_timeout must be from 1 ms to call_timeout_max"};
+  }
+  if (options.heartbeat.count() < 1 || options.handshake_timeout.count() < 1) {
+    return Error{Errc::invalid_request, "heartbeat and handshake_timeout must be at least 1 ms"};
+  }
+  if (options.calls_in_flight_max < 1 || options.frame_bytes_max < 1) {
+    return Error{Errc::invalid_request, "calls_in_flight_max and frame_bytes_max must not be 0"};
+  }
+  return {};
+}
+
+class BeastServer final : public Server {
+ public:
+  BeastServer(std::shared_ptr<detail::Hub> hub, std::shared_ptr<detail::Listener> listener)
+      : hub_(std::move(hub)), listener_(std::move(listener)) {
+    listener_->start();
+  }
+  ~BeastServer() override { stop(); }
+
+  std::uint16_t port() const override { return listener_->port(); }
+  ServerMetrics metrics() const override { return hub_->metrics(); }
+
+  void drain() override {
+    listener_->close();
+    hub_->drain();
+  }
+  bool drained() const override { return listener_->closed() && hub_->empty(); }
+  void stop() override {
+    listener_->close();
+    hub_->stop();
+  }
+
+ private:
+  std::shared_ptr<detail::Hub> hub_;
+  std::shared_ptr<detail::Listener> listener_;
+};
+
+}  // namespace
+
+Result<std::shared_ptr<Server>> Server::listen(ServerOptions options, Parts parts) {
+  KONTRACT_ASSERT(parts.io != nullptr && parts.directory != nullptr);
+  if (sodium_init() < 0) return Error{Errc::internal, "libsodium cannot be initialised"};
+  if (Status checked = check(options); !checked) return std::move(checked).error();
+  cap_connections(options);
+  auto hub = std::make_shared<detail::Hub>(std::move(options), std::move(parts));
+  auto listener = detail::Listener::open(hub);
+  if (!listener) return std::move(listener).error();
+  return std::shared_ptr<Server>(
+      std::make_shared<BeastServer>(std::move(hub), std::move(*listener)));
+}
+
+}  // namespace kontract

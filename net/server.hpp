@@ -1,0 +1,54 @@
+// Server: the Beast front end. Accepts WebSocket and HTTP, turns bytes into calls and answers into
+// bytes. Runs on the io_context of the runtime; Asio stays out of this header.
+
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "actors/directory.hpp"
+#include "net/server_options.hpp"
+#include "storage/result.hpp"
+
+namespace boost::asio {
+class io_context;
+}
+
+namespace kontract {
+
+struct ServerMetrics {
+  std::uint64_t connections = 0;        // open WebSocket connections
+  std::uint64_t connections_total = 0;  // since start, of any kind
+  std::uint64_t frames_in = 0, frames_out = 0;
+  std::uint64_t refused = 0;  // over a limit or not authenticated
+};
+
+class Server {
+ public:
+  // `durability` is what `welcome` names. `metrics_text` gives the body of GET /metrics.
+  struct Parts {
+    boost::asio::io_context* io = nullptr;
+    Directory* directory = nullptr;
+    std::string durability = "sync";
+    std::function<std::string()> metrics_text;
+  };
+
+  // Binds and listens. Errors: invalid_request (address, port in use, a non-loopback address
+  // without a secret).
+  static Result<std::shared_ptr<Server>> listen(ServerOptions options, Parts parts);
+  virtual ~Server() = default;
+
+  virtual std::uint16_t port() const = 0;
+  virtual ServerMetrics metrics() const = 0;
+
+  // Stops accepting; /health answers 503; connections take no new calls, finish those in flight and
+  // are closed with 1001. Idempotent, thread-safe. `drained` turns true when none is left.
+  virtual void drain() = 0;
+  virtual bool drained() const = 0;
+  // Closes what is left at once.
+  virtual void stop() = 0;
+};
+
+}  // namespace kontract

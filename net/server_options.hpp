@@ -1,0 +1,30 @@
+// What the front end may be told, with the defaults of storage/limits.hpp.
+
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+#include "storage/limits.hpp"
+
+namespace kontract {
+
+struct ServerOptions {
+  std::string address = "127.0.0.1";
+  std::uint16_t port = 8787;  // 0: any free one
+  std::string secret;         // HS256 key of tokens; empty: development, loopback only
+  std::size_t frame_bytes_max = limits::kFrameBytesMax;
+  std::size_t json_depth_max = limits::kJsonDepthMax;
+  std::size_t calls_in_flight_max = limits::kCallsInFlightMax;
+  std::size_t connections_max = limits::kConnectionsMax;
+  std::size_t connections_per_owner_max = limits::kConnectionsPerOwnerMax;
+  std::size_t send_queue_messages_max = limits::kSendQueueMessagesMax;
+  std::size_t send_queue_bytes_max = limits::kSendQueueBytesMax;
+  std::chrono::milliseconds handshake_timeout{limits::kHandshakeTimeout};
+  std::chrono::milliseconds heartbeat{limits::kHeartbeat};
+  std::chrono::milliseconds call_timeout{limits::kCallTimeout};
+  std::chrono::milliseconds call_timeout_max{limits::kCallTimeoutMax};
+};
+
+}  // namespace kontract

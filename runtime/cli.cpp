@@ -1,0 +1,161 @@
+// The command line: which commands there are and what they take.
+
+#include "runtime/cli.hpp"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <ostream>
+
+namespace kontract::cli {
+namespace {
+
+// CLI11 takes [1,2] apart into two arguments. With this before it, it does not.
+constexpr char kWhole = '\x1f';
+
+struct Parsed {
+  Values flags;
+  std::string config, session, function, code, directory;
+  std::vector<std::string> args;
+  Server server;
+  TokenRequest token;
+};
+
+void add_serve(CLI::App& app, Parsed& parsed) {
+  CLI::App* serve = app.add_subcommand("serve", "Serve sessions over WebSocket and HTTP");
+  serve->get_formatter()->column_width(40);
+  serve->add_option("--config", parsed.config, "Config file (env KONTRACT_CONFIG)")
+      ->type_name("FILE");
+  for (const Setting& setting : settings()) {
+    const std::string value = setting.text(ServeOptions());
+    serve
+        ->add_option_function<std::string>(
+            "--" + setting.name,
+            [&parsed, &setting](const std::string& text) { parsed.flags[setting.name] = text; },
+            setting.help + " (default " + (value.empty() ? "none" : value) + "; env " +
+                setting.variable() + ", key " + setting.name + ")")
+        ->type_name(setting.type);
+  }
+  serve->footer(
+      "SIZE takes B, KiB, MiB, GiB; DURATION takes ms, s, m, h: 64MiB, 500ms.\n"
+      "A flag overrides the environment (env), that the config file (key), that the default.\n"
+      "The config file has lines such as: map-size = \"64GiB\"   # comment");
+}
+
+void add_server(CLI::App& command, Parsed& parsed) {
+  command.add_option("--url", parsed.server.url, "The server")
+      ->envname("KONTRACT_URL")
+      ->default_str("ws://127.0.0.1:8787")
+      ->type_name("URL");
+  command
+      .add_option("--token", parsed.server.token, "Who calls; needed if the server has a secret")
+      ->envname("KONTRACT_TOKEN")
+      ->type_name("JWT");
+  command.add_option("SESSION", parsed.session, "Name of the session")->required();
+}
+
+void add_token(CLI::App& app, Parsed& parsed) {
+  CLI::App* token = app.add_subcommand("token", "Tokens of a server that has a secret");
+  token->require_subcommand(1);
+  CLI::App* issue = token->add_subcommand("issue", "Sign a token and print it");
+  issue->add_option("--secret", parsed.token.secret, "The server's secret")
+      ->envname("KONTRACT_SECRET")
+      ->type_name("TEXT")
+      ->required();
+  issue->add_option("--owner", parsed.token.owner, "Tenant")->type_name("NAME")->required();
+  issue->add_option("--user", parsed.token.user, "User; the owner if not given")->type_name("NAME");
+  issue->add_option("--perm", parsed.token.perm, "4 read + 2 write + 1 delete")
+      ->type_name("0..7")
+      ->check(CLI::Range(0, 7))
+      ->required();
+  issue->add_option("--group", parsed.token.groups, "A group of the user; may be repeated")
+      ->type_name("NAME")
+      ->allow_extra_args(false);
+  issue->add_option("--session", parsed.token.session, "The only session it opens")
+      ->type_name("NAME");
+  issue->add_option("--ttl", parsed.token.ttl, "How long it is good, at most 1h")
+      ->type_name("DURATION")
+      ->default_str("1h");
+}
+
+int dispatch(const CLI::App& app, const Parsed& parsed, Streams streams) {
+  const std::string command = app.get_subcommands().front()->get_name();
+  if (command == "serve") {
+    auto options = load_options(parsed.flags, environment_values(), parsed.config);
+    if (!options) {
+      report(options.error(), streams);
+      return kUsage;
+    }
+    return serve(std::move(*options), streams);
+  }
+  if (command == "call") {
+    return call(parsed.server, parsed.session, parsed.function, parsed.args, streams);
+  }
+  if (command == "tables") return tables(parsed.server, parsed.session, streams);
+  if (command == "explain") return explain(parsed.code, streams);
+  if (command == "check") return check(parsed.directory, streams);
+  if (command == "token") return issue(parsed.token, streams);
+  streams.out << "kontract " KONTRACT_VERSION "\n";
+  return kDone;
+}
+
+}  // namespace
+
+int run(std::vector<std::string> args, Streams streams) {
+  Parsed parsed;
+  parsed.server.url = "ws://127.0.0.1:8787";
+  CLI::App app("Durable sessions over WebSocket", "kontract");
+  app.require_subcommand(1);
+  add_serve(app, parsed);
+
+  CLI::App* call = app.add_subcommand("call", "Call a function of a session, print its result");
+  add_server(*call, parsed);
+  call->add_option("FN", parsed.function, "The function, such as table.get")->required();
+  call->add_option("ARGS", parsed.args, "Each as JSON, or a string if it is not JSON");
+  call->footer("Put -- before arguments that begin with a dash.");
+
+  CLI::App* list = app.add_subcommand("tables", "List the tables of a session");
+  add_server(*list, parsed);
+
+  app.add_subcommand("explain", "Say what an error means and what helps")
+      ->add_option("CODE", parsed.code, "Such as KONTRACT_TIMEOUT; all if not given");
+  app.add_subcommand("check", "Verify a data directory that no server has open")
+      ->add_option("DIR", parsed.directory, "The data directory")
+      ->required();
+  add_token(app, parsed);
+  app.add_subcommand("version", "Print the version");
+
+  if (!args.empty() && !args.front().starts_with('-') &&
+      app.get_subcommands([&](CLI::App* known) { return known->check_name(args.front()); })
+          .empty()) {
+    streams.err << "kontract: there is no command '" << args.front() << "'\n"
+                << "Run `kontract --help` for those there are.\n";
+    return kUsage;
+  }
+  for (std::string& arg : args) {
+    if (arg.starts_with('[')) arg.insert(0, 1, kWhole);
+  }
+  try {
+    std::ranges::reverse(args);  // as CLI11 takes a vector
+    app.parse(std::move(args));
+  } catch (const CLI::ParseError& stopped) {
+    if (stopped.get_exit_code() == 0) {  // --help
+      app.exit(stopped, streams.out, streams.err);
+      return kDone;
+    }
+    streams.err << "kontract: " << stopped.what() << "\n"
+                << "Run `kontract --help`, or `kontract COMMAND --help`.\n";
+    return kUsage;
+  }
+  for (std::string& arg : parsed.args) {
+    if (arg.starts_with(kWhole)) arg.erase(0, 1);
+  }
+  return dispatch(app, parsed, streams);
+}
+
+int report(const Error& error, Streams streams) {
+  streams.err << error.name() << ": " << error.message << "\n"
+              << "hint: " << error.hint_or_cure() << "\n";
+  return kFailed;
+}
+
+}  // namespace kontract::cli

@@ -1,0 +1,54 @@
+// cli: the `kontract` program, as main.cpp runs it and tests do.
+//
+// Exit codes: 0; 1 what was asked for failed, with message and hint on stderr; 2 wrong usage.
+
+#pragma once
+
+#include <iosfwd>
+#include <string>
+#include <vector>
+
+#include "runtime/config.hpp"
+
+namespace kontract::cli {
+
+inline constexpr int kDone = 0;
+inline constexpr int kFailed = 1;
+inline constexpr int kUsage = 2;
+
+struct Streams {
+  std::ostream& out;
+  std::ostream& err;
+};
+
+// The program with these arguments, its own name not among them.
+int run(std::vector<std::string> args, Streams streams);
+
+// Message and hint, one line each. Returns kFailed.
+int report(const Error& error, Streams streams);
+
+// Serves until SIGTERM or SIGINT, then drains; a second signal ends the process at once.
+// REQUIRES: both are blocked in every thread of the process.
+int serve(ServeOptions options, Streams streams);
+
+struct Server {
+  std::string url, token;
+};
+// One call; `args` are JSON, or strings where they are not.
+int call(const Server& server, const std::string& session, const std::string& function,
+         const std::vector<std::string>& args, Streams streams);
+int tables(const Server& server, const std::string& session, Streams streams);
+
+// All codes if `code` is empty.
+int explain(const std::string& code, Streams streams);
+int check(const std::string& directory, Streams streams);
+
+struct TokenRequest {
+  std::string secret, owner, user, session;
+  unsigned perm = 0;
+  std::vector<std::string> groups;
+  std::string ttl = "1h";
+};
+int issue(const TokenRequest& request, Streams streams);
+
+}  // namespace kontract::cli

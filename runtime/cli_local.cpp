@@ -1,0 +1,66 @@
+// `kontract explain`, `check` and `token issue`: what needs no server.
+
+#include <chrono>
+#include <ostream>
+
+#include "net/token.hpp"
+#include "runtime/cli.hpp"
+
+namespace kontract::cli {
+
+int explain(const std::string& code, Streams streams) {
+  if (code.empty()) {
+    for (const ErrorTraits& error : all_errors()) {
+      streams.out << error.name << ": " << error.cause << "\n";
+    }
+    return kDone;
+  }
+  const auto known = errc_from_name(code);
+  if (!known) {
+    streams.err << "There is no error '" << code << "'\n"
+                << "hint: `kontract explain` lists them all.\n";
+    return kFailed;
+  }
+  const ErrorTraits& error = traits(*known);
+  streams.out << error.name << "\n"
+              << "HTTP status: " << error.http_status << "\n"
+              << "retry: " << (error.retry ? "yes" : "no") << "\n"
+              << "cause: " << error.cause << "\n"
+              << "cure: " << error.cure << "\n";
+  return kDone;
+}
+
+int check(const std::string& directory, Streams streams) {
+  const auto result = check_data_directory(directory);
+  if (!result) return report(result.error(), streams);
+  streams.out << "sessions " << result->sessions << ", tables " << result->tables << ", records "
+              << result->records << ", versions " << result->versions << "\n";
+  for (const std::string& problem : result->problems) streams.out << problem << "\n";
+  streams.out << (result->problems.empty() ? "no problems\n" : "the data is damaged\n");
+  return result->problems.empty() ? kDone : kFailed;
+}
+
+int issue(const TokenRequest& request, Streams streams) {
+  const auto life = parse_duration(request.ttl);
+  if (!life || *life < std::chrono::seconds(1) || *life > kTokenLifeMax) {
+    streams.err << "--ttl: '" << request.ttl << "' is not a duration from 1s to 1h\n";
+    return kUsage;
+  }
+  if (request.secret.size() < kSecretBytesMin) {
+    streams.err << "The secret is shorter than " << kSecretBytesMin << " bytes\n";
+    return kUsage;
+  }
+  const auto now = std::chrono::duration_cast<std::chrono::seconds>(
+      std::chrono::system_clock::now().time_since_epoch());
+  Json claims = {{"sub", request.user.empty() ? request.owner : request.user},
+                 {"owner", request.owner},
+                 {"perm", request.perm},
+                 {"ugroups", request.groups},
+                 {"iat", now.count()},
+                 {"exp", (now + std::chrono::floor<std::chrono::seconds>(*life)).count()}};
+  if (!request.session.empty()) claims["sid"] = request.session;
+  streams.out << issue_token(claims, request.secret) << "\n";
+  return kDone;
+}
+
+}  // namespace kontract::cli

@@ -1,0 +1,223 @@
+// Format: the bytes of every key and value on disk. Nothing else in kontract knows them.
+//
+// The grammar, with its reasons, is docs/format.md. In short (integers are big-endian, so that
+// LMDB's order of keys is ours; `~` is the bitwise complement, so that the newest comes first):
+//
+//   keyspace  key                                                   value
+//   meta      "format"                                              FormatRow
+//             "commit"                                              CommitRow
+//   sessions  's' owner 00 name                                     SessionRow
+//             'n' u64(session)                                      Identity
+//   registry  't' u64(session) id                                   TableRow
+//             'd' u64(session) u32(table)                           -          dropped, to purge
+//             'c' u64(session) u32(table)                           CountRow
+//   versions  u64(session) u32(table) id 00 u64(~txid)              VersionRow
+//   order     u64(session) u32(table) u64(order)                    id
+//   garbage   u64(session) u32(table) u64(superseding) u64(old) id  u64(ms since 1970)
+//
+//   value := layout:u8  payload  crc:u32
+//
+// `crc` is the CRC32C of keyspace, key, layout and payload: a flipped bit, and a row that was moved
+// to another key, do not verify. Letters, field order and kinds are stored: never renumber or
+// reuse.
+//
+// The parse functions take any bytes, never read outside of them and do no I/O; views they return
+// point into what they were given. Errors: storage_corrupt, naming keyspace, session, table and id.
+
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "storage/commit_log.hpp"
+#include "storage/limits.hpp"
+#include "storage/registry.hpp"
+#include "storage/result.hpp"
+#include "storage/version.hpp"
+
+namespace kontract::format {
+
+inline constexpr std::uint32_t kFormatVersion = 1;  // of the whole directory, in meta "format"
+
+// A key under construction or built; lives on the stack.
+class Key {
+ public:
+  std::string_view view() const { return {bytes_.data(), size_}; }
+  operator std::string_view() const { return view(); }  // NOLINT(google-explicit-constructor)
+  std::string str() const { return std::string(view()); }
+
+  Key& u8(char byte);
+  Key& u32(std::uint32_t value);
+  Key& u64(std::uint64_t value);
+  Key& bytes(std::string_view text);
+
+ private:
+  // Left uninitialized: a key is built for every read.
+  std::array<char, limits::kLmdbKeyBytesMax> bytes_;
+  std::size_t size_ = 0;
+};
+
+// ---- meta
+
+struct FormatRow {
+  std::uint32_t version = kFormatVersion;
+  std::uint32_t shards = 1;
+  std::uint32_t shard = 0;  // which of them this is
+};
+
+// What the last commit of a shard wrote, so that a start can check that it is there. `names` may
+// hold a part of it only.
+struct CommitRow {
+  struct Name {
+    Keyspace space;
+    bool erased;
+    std::string key;
+    std::uint32_t value_crc = 0;  // CRC32C of the stored value; 0 if erased
+    bool operator==(const Name&) const = default;
+  };
+  std::uint64_t number = 0;  // of the commit, from 1
+  std::uint64_t batches = 0;
+  std::uint64_t ops = 0;
+  std::vector<Name> names;
+};
+
+Key format_key();
+Key commit_key();
+std::string format_value(const FormatRow& row);
+std::string commit_value(const CommitRow& row);
+// Succeeds for every version of the format: the fields of FormatRow are in all of them.
+Result<FormatRow> parse_format(std::string_view value);
+Result<CommitRow> parse_commit(std::string_view value);
+
+// ---- sessions
+
+Key session_key(const Identity& identity);
+Key session_no_key(SessionNo session);
+Key session_no_prefix();  // of all session_no_keys, which are in order of number
+std::string session_value(const Key& key, const SessionRow& row);
+std::string session_no_value(const Key& key, const Identity& identity);
+Result<Identity> parse_session_key(std::string_view key);
+Result<SessionNo> parse_session_no_key(std::string_view key);
+Result<SessionRow> parse_session(std::string_view key, std::string_view value);
+Result<Identity> parse_session_no(std::string_view key, std::string_view value);
+
+// ---- registry
+
+struct TableKey {
+  SessionNo session = 0;
+  std::string_view id;
+};
+struct TableNoKey {
+  SessionNo session = 0;
+  TableNo table = 0;
+};
+struct CountRow {
+  std::uint64_t records = 0;
+  Txid changed = 0;  // the last transaction that changed `records`
+};
+
+Key table_key(SessionNo session, std::string_view id);
+Key table_prefix(SessionNo session);
+Key dropped_key(SessionNo session, TableNo table);
+Key dropped_prefix(SessionNo session);
+Key count_key(SessionNo session, TableNo table);
+std::string table_value(const Key& key, const TableRow& row);
+std::string dropped_value(const Key& key);
+std::string count_value(const Key& key, const CountRow& row);
+Result<TableKey> parse_table_key(std::string_view key);
+Result<TableNoKey> parse_dropped_key(std::string_view key);
+Result<TableNoKey> parse_count_key(std::string_view key);
+Result<TableRow> parse_table(std::string_view key, std::string_view value);
+Status parse_dropped(std::string_view key, std::string_view value);
+Result<CountRow> parse_count(std::string_view key, std::string_view value);
+
+// ---- versions
+//
+// A row is a version, or a tombstone that only ends the version before it. `_deleted_txid` is not
+// stored: it is the txid of the next newer row of the same id. So superseding a version never
+// rewrites it, and the two can not disagree.
+
+struct VersionKey {
+  SessionNo session = 0;
+  TableNo table = 0;
+  std::string_view id;
+  Txid txid = 0;
+};
+struct VersionRow {
+  bool tombstone = false;
+  std::uint64_t order = 0;  // this and what follows: empty in a tombstone
+  std::string_view owner;
+  std::string_view data;
+};
+
+// With txid = ~0 it is before all rows of the id: a seek to it finds the newest. A seek to the key
+// of T - 1 finds the newest row that is before T.
+Key version_key(SessionNo session, TableNo table, std::string_view id, Txid txid);
+Key version_prefix(SessionNo session, TableNo table, std::string_view id);  // of all rows of an id
+Key rows_prefix(SessionNo session, TableNo table);  // in versions, order and garbage alike
+std::string version_value(const Key& key, const VersionRow& row);
+Result<VersionKey> parse_version_key(std::string_view key);
+// Whether two keys of versions differ in the txid only.
+bool same_record(std::string_view a, std::string_view b);
+Txid txid_of(std::string_view version_key);  // REQUIRES: the key of a version
+Result<VersionRow> parse_version(std::string_view key, std::string_view value);
+
+// ---- order
+
+struct OrderKey {
+  SessionNo session = 0;
+  TableNo table = 0;
+  std::uint64_t order = 0;
+};
+
+Key order_key(SessionNo session, TableNo table, std::uint64_t order);
+std::string order_value(const Key& key, std::string_view id);
+Result<OrderKey> parse_order_key(std::string_view key);
+Result<std::string_view> parse_order(std::string_view key, std::string_view value);  // the id
+
+// ---- garbage
+//
+// One row for each row of `versions` that may go one day: a version that was superseded (by the row
+// `superseding`), and a tombstone (superseding = old = its own txid). In key order, the rows of one
+// id come oldest first, and a tombstone after all that it ends.
+
+struct GarbageKey {
+  SessionNo session = 0;
+  TableNo table = 0;
+  Txid superseding = 0;
+  Txid old = 0;
+  std::string_view id;
+};
+
+Key garbage_key(const GarbageKey& row);
+std::string garbage_value(const Key& key, std::int64_t superseded_ms);
+Result<GarbageKey> parse_garbage_key(std::string_view key);
+Result<std::int64_t> parse_garbage(std::string_view key, std::string_view value);
+
+// ---- any row
+
+// Parses key and value completely. For checking a directory, and for fuzzing.
+Status verify_row(Keyspace space, std::string_view key, std::string_view value);
+
+// The row in words: "row of versions, session 3, table 1, record "u1", txid 7"; for a key that does
+// not parse, its bytes in hexadecimal.
+std::string describe(Keyspace space, std::string_view key);
+
+// The error of a row that is there but cannot be right.
+Error corrupt(Keyspace space, std::string_view key, std::string_view why);
+
+static_assert(8 + 4 + limits::kRecordIdBytesMax + 1 + 8 <= limits::kLmdbKeyBytesMax, "versions");
+static_assert(8 + 4 + 8 + 8 + limits::kRecordIdBytesMax <= limits::kLmdbKeyBytesMax, "garbage");
+static_assert(1 + limits::kOwnerBytesMax + 1 + limits::kSessionNameBytesMax <=
+                  limits::kLmdbKeyBytesMax,
+              "sessions");
+static_assert(1 + 8 + limits::kTableIdBytesMax <= limits::kLmdbKeyBytesMax, "registry");
+static_assert(limits::kOwnerBytesMax <= 255 && limits::kPtrBytesMax <= 255, "one length byte");
+static_assert(limits::kBatchOpsMax <= std::size_t{1} << kOrderIndexBits, "orders of a transaction");
+static_assert(limits::kSafeIntegerMax >> (63 - kOrderIndexBits) == 0, "an order fits 64 bits");
+
+}  // namespace kontract::format

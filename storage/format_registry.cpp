@@ -1,0 +1,195 @@
+// The rows of sessions and registry.
+
+#include "storage/format.hpp"
+#include "storage/format_frame.hpp"
+
+namespace kontract::format {
+namespace {
+
+Key numbered(char letter, SessionNo session) {
+  Key key;
+  key.u8(letter).u64(session);
+  return key;
+}
+
+void put_identity(ByteWriter& out, const Identity& identity) {
+  out.counted<std::uint8_t>(identity.owner).counted<std::uint8_t>(identity.name);
+}
+
+}  // namespace
+
+// ---- sessions
+
+Key session_key(const Identity& identity) {
+  Key key;
+  key.u8('s').bytes(identity.owner).u8('\0').bytes(identity.name);
+  return key;
+}
+
+Key session_no_prefix() {
+  Key key;
+  key.u8('n');
+  return key;
+}
+
+Key session_no_key(SessionNo session) { return numbered('n', session); }
+
+std::string session_value(const Key& key, const SessionRow& row) {
+  ByteWriter out = begin_value(29 + row.sid.size());
+  out.be(row.no).be(row.reserved_until).be(row.next_table_no);
+  out.be(static_cast<std::uint64_t>(row.created_ms)).counted<std::uint8_t>(row.sid);
+  return seal(Keyspace::sessions, key, std::move(out));
+}
+
+std::string session_no_value(const Key& key, const Identity& identity) {
+  ByteWriter out = begin_value(2 + identity.owner.size() + identity.name.size());
+  put_identity(out, identity);
+  return seal(Keyspace::sessions, key, std::move(out));
+}
+
+Result<Identity> parse_session_key(std::string_view key) {
+  ByteReader in(key);
+  const char letter = in.be<char>();
+  Identity identity;
+  identity.owner = in.until('\0');
+  identity.name = in.rest();
+  if (letter != 's' || in.failed() || !id_fits(identity.owner, limits::kOwnerBytesMax) ||
+      !id_fits(identity.name, limits::kSessionNameBytesMax)) {
+    return bad_key(Keyspace::sessions, key);
+  }
+  return identity;
+}
+
+Result<SessionNo> parse_session_no_key(std::string_view key) {
+  ByteReader in(key);
+  const char letter = in.be<char>();
+  const auto session = in.be<SessionNo>();
+  if (letter != 'n' || !in.done()) return bad_key(Keyspace::sessions, key);
+  return session;
+}
+
+Result<SessionRow> parse_session(std::string_view key, std::string_view value) {
+  auto payload = open(Keyspace::sessions, key, value);
+  if (!payload) return std::move(payload).error();
+  ByteReader in(*payload);
+  SessionRow row;
+  row.no = in.be<SessionNo>();
+  row.reserved_until = in.be<Txid>();
+  row.next_table_no = in.be<TableNo>();
+  row.created_ms = static_cast<std::int64_t>(in.be<std::uint64_t>());
+  row.sid = in.counted<std::uint8_t>();
+  if (!in.done()) return bad_value(Keyspace::sessions, key);
+  return row;
+}
+
+Result<Identity> parse_session_no(std::string_view key, std::string_view value) {
+  auto payload = open(Keyspace::sessions, key, value);
+  if (!payload) return std::move(payload).error();
+  ByteReader in(*payload);
+  Identity identity;
+  identity.owner = in.counted<std::uint8_t>();
+  identity.name = in.counted<std::uint8_t>();
+  if (!in.done()) return bad_value(Keyspace::sessions, key);
+  return identity;
+}
+
+// ---- registry
+
+Key table_prefix(SessionNo session) { return numbered('t', session); }
+
+Key table_key(SessionNo session, std::string_view id) {
+  Key key = numbered('t', session);
+  key.bytes(id);
+  return key;
+}
+
+Key dropped_prefix(SessionNo session) { return numbered('d', session); }
+
+Key dropped_key(SessionNo session, TableNo table) {
+  Key key = numbered('d', session);
+  key.u32(table);
+  return key;
+}
+
+Key count_key(SessionNo session, TableNo table) {
+  Key key = numbered('c', session);
+  key.u32(table);
+  return key;
+}
+
+std::string table_value(const Key& key, const TableRow& row) {
+  ByteWriter out = begin_value(7 + row.ptr.size() + row.owner.size() + row.schema.size());
+  out.be(row.no).be(row.permissions).counted<std::uint8_t>(row.ptr);
+  out.counted<std::uint8_t>(row.owner).bytes(row.schema);
+  return seal(Keyspace::registry, key, std::move(out));
+}
+
+std::string dropped_value(const Key& key) { return seal(Keyspace::registry, key, begin_value(0)); }
+
+std::string count_value(const Key& key, const CountRow& row) {
+  ByteWriter out = begin_value(16);
+  out.be(row.records).be(row.changed);
+  return seal(Keyspace::registry, key, std::move(out));
+}
+
+Result<TableKey> parse_table_key(std::string_view key) {
+  ByteReader in(key);
+  const char letter = in.be<char>();
+  TableKey parsed{in.be<SessionNo>(), in.rest()};
+  if (letter != 't' || in.failed() || !id_fits(parsed.id, limits::kTableIdBytesMax)) {
+    return bad_key(Keyspace::registry, key);
+  }
+  return parsed;
+}
+
+namespace {
+
+Result<TableNoKey> parse_table_no_key(char letter, std::string_view key) {
+  ByteReader in(key);
+  const char found = in.be<char>();
+  TableNoKey parsed{in.be<SessionNo>(), in.be<TableNo>()};
+  if (found != letter || !in.done()) return bad_key(Keyspace::registry, key);
+  return parsed;
+}
+
+}  // namespace
+
+Result<TableNoKey> parse_dropped_key(std::string_view key) { return parse_table_no_key('d', key); }
+Result<TableNoKey> parse_count_key(std::string_view key) { return parse_table_no_key('c', key); }
+
+Result<TableRow> parse_table(std::string_view key, std::string_view value) {
+  auto parsed = parse_table_key(key);
+  if (!parsed) return std::move(parsed).error();
+  auto payload = open(Keyspace::registry, key, value);
+  if (!payload) return std::move(payload).error();
+  ByteReader in(*payload);
+  TableRow row;
+  row.id = parsed->id;
+  row.no = in.be<TableNo>();
+  row.permissions = in.be<Perm>();
+  row.ptr = in.counted<std::uint8_t>();
+  row.owner = in.counted<std::uint8_t>();
+  row.schema = in.rest();
+  if (!in.done() || row.permissions > perms::RWX) return bad_value(Keyspace::registry, key);
+  return row;
+}
+
+Status parse_dropped(std::string_view key, std::string_view value) {
+  auto payload = open(Keyspace::registry, key, value);
+  if (!payload) return std::move(payload).error();
+  if (!payload->empty()) return bad_value(Keyspace::registry, key);
+  return {};
+}
+
+Result<CountRow> parse_count(std::string_view key, std::string_view value) {
+  auto payload = open(Keyspace::registry, key, value);
+  if (!payload) return std::move(payload).error();
+  ByteReader in(*payload);
+  CountRow row;
+  row.records = in.be<std::uint64_t>();
+  row.changed = in.be<Txid>();
+  if (!in.done()) return bad_value(Keyspace::registry, key);
+  return row;
+}
+
+}  // namespace kontract::format

@@ -1,0 +1,81 @@
+// Limits: every default bound of the system, in one place. Those in Options can be changed there.
+
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+namespace kontract::limits {
+
+using namespace std::chrono_literals;
+
+inline constexpr std::size_t kKiB = 1024;
+inline constexpr std::size_t kMiB = 1024 * kKiB;
+inline constexpr std::size_t kGiB = 1024 * kMiB;
+
+// Names and ids, in bytes. LMDB is built with keys of at most 511 bytes.
+inline constexpr std::size_t kLmdbKeyBytesMax = 511;
+inline constexpr std::size_t kSessionNameBytesMax = 128;  // of A-Za-z0-9_.:-
+inline constexpr std::size_t kOwnerBytesMax = 128;
+inline constexpr std::size_t kTableIdBytesMax = 128;  // of A-Za-z0-9_.:-
+inline constexpr std::size_t kPtrBytesMax = 128;      // of A-Za-z0-9_
+inline constexpr std::size_t kRecordIdBytesMax = 400;
+
+// One record's data as compact JSON text, and what one call may write.
+inline constexpr std::size_t kRecordBytesMax = 256 * kKiB;
+inline constexpr std::size_t kBatchOpsMax = 1000;
+inline constexpr std::size_t kBatchBytesMax = 4 * kMiB;
+inline constexpr std::size_t kTablesPerSessionMax = 256;
+
+// JSON from outside.
+inline constexpr std::size_t kJsonDepthMax = 64;
+inline constexpr std::size_t kJsonValuesMax = 65'536;
+inline constexpr std::int64_t kSafeIntegerMax = (std::int64_t{1} << 53) - 1;  // RFC 8259 section 6
+
+// A page of table.query: rows and bytes in it, and records looked at to fill it.
+inline constexpr std::size_t kQueryRowsMax = 1000;
+inline constexpr std::size_t kQueryBytesMax = 1 * kMiB;
+inline constexpr std::size_t kQueryScanMax = 10'000;
+// Containment costs (elements of the data's arrays) x (of the filter's): both are bounded.
+inline constexpr std::size_t kQueryScanBytesMax = 8 * kMiB;
+inline constexpr std::size_t kFilterValuesMax = 100;
+
+// Commit groups: what one LMDB write transaction may take.
+inline constexpr std::size_t kGroupBatchesMax = 4096;
+inline constexpr std::size_t kGroupBytesMax = 8 * kMiB;
+inline constexpr std::size_t kLogQueueBytesMax = 256 * kMiB;  // admission: above it, overloaded
+
+// LMDB.
+inline constexpr std::size_t kMapBytes = 64 * kGiB;  // address space only
+inline constexpr unsigned kLmdbReadersMax = 1024;
+inline constexpr auto kStaleReaderInterval = 30s;
+inline constexpr double kMapAlarmRatio = 0.80;
+inline constexpr double kMapFullRatio = 0.95;
+inline constexpr std::size_t kDiskFloorBytes = 512 * kMiB;
+inline constexpr std::size_t kBallastBytes = 64 * kMiB;
+
+// Sessions.
+inline constexpr std::uint64_t kTxidBlock = 4096;  // txids reserved on disk at a time
+inline constexpr auto kSessionIdle = 60s;
+inline constexpr std::size_t kCallsPerSessionMax = 4096;
+inline constexpr std::size_t kOpenTransactionsMax = 64;
+
+// Connections.
+inline constexpr std::size_t kFrameBytesMax = 1 * kMiB;
+inline constexpr std::size_t kCallsInFlightMax = 256;
+inline constexpr std::size_t kConnectionsMax = 10'000;
+inline constexpr std::size_t kConnectionsPerOwnerMax = 1000;
+inline constexpr std::size_t kSendQueueMessagesMax = 1024;
+inline constexpr std::size_t kSendQueueBytesMax = 4 * kMiB;
+inline constexpr auto kHandshakeTimeout = 10s;
+inline constexpr auto kHeartbeat = 60s;
+inline constexpr int kHeartbeatsMissedMax = 3;
+inline constexpr auto kCallTimeout = 10s;
+inline constexpr auto kCallTimeoutMax = 60s;
+inline constexpr auto kDrainTimeout = 10s;
+
+static_assert(kRecordBytesMax <= kBatchBytesMax && kBatchBytesMax <= kGroupBytesMax);
+static_assert(kRecordBytesMax < kFrameBytesMax);
+
+}  // namespace kontract::limits

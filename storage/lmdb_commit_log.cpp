@@ -1,0 +1,379 @@
+#include "storage/lmdb_commit_log.hpp"
+
+#include <algorithm>
+#include <iterator>
+#include <span>
+#include <utility>
+
+namespace kontract {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kDiskAgeMax = 250ms;
+constexpr auto kGatherMax = 2ms;
+constexpr auto kRetryAfterOverload = 100ms;
+
+}  // namespace
+
+// Collects under the mutex, tells when it is destroyed: declare it before the lock.
+class LmdbCommitLog::Verdicts {
+ public:
+  Verdicts() = default;
+  Verdicts(const Verdicts&) = delete;
+  Verdicts& operator=(const Verdicts&) = delete;
+  ~Verdicts() {
+    const Status ok;
+    for (auto& [waiter, failed] : told_) waiter->settled(failed ? failure_ : ok);
+  }
+  void succeed(std::unique_ptr<Settled> waiter) {
+    if (waiter) told_.push_back({std::move(waiter), false});
+  }
+  void fail(std::unique_ptr<Settled> waiter, const Error& error) {
+    if (!waiter) return;
+    if (failure_) failure_ = error;
+    told_.push_back({std::move(waiter), true});
+  }
+
+ private:
+  struct Told {
+    std::unique_ptr<Settled> waiter;
+    bool failed;
+  };
+  std::vector<Told> told_;
+  Status failure_;
+};
+
+LmdbCommitLog::LmdbCommitLog(Environment& environment, DiskRoom& disk, Options options)
+    : environment_(environment),
+      disk_(disk),
+      options_(std::move(options)),
+      map_room_(environment, options_.alarm),
+      writer_(environment, options_.last_commit) {
+  thread_ = std::thread([this] { run(); });
+}
+
+LmdbCommitLog::~LmdbCommitLog() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+    wake(Wake::always);
+  }
+  thread_.join();
+}
+
+// ---- Any thread
+
+void LmdbCommitLog::wake(Wake when) {
+  if (wake_at_ == 0 || (when == Wake::if_enough && queue_.size() < wake_at_)) return;
+  wake_at_ = 0;
+  wake_.notify_one();
+}
+
+Ticket LmdbCommitLog::append(WriteBatch batch, Epoch epoch, std::unique_ptr<Settled> waiter) {
+  for (const WriteOp& op : batch.ops()) {
+    KONTRACT_ASSERT(!op.key.empty() && op.key.size() <= limits::kLmdbKeyBytesMax);
+    KONTRACT_ASSERT(op.space != Keyspace::meta);  // the log's own
+  }
+  Verdicts verdicts;
+  const std::lock_guard lock(mutex_);
+  const Ticket ticket = appended_.load(std::memory_order_relaxed) + 1;
+  appended_.store(ticket, std::memory_order_release);
+  if (epoch == epoch_.load(std::memory_order_relaxed) && !broken_.load(std::memory_order_relaxed)) {
+    queue_bytes_.fetch_add(batch.bytes(), std::memory_order_relaxed);
+    queue_.push_back({ticket, std::move(batch), std::move(waiter)});
+    wake(Wake::if_enough);
+    return ticket;
+  }
+  failed_.add(ticket, ticket);
+  last_failed_.store(ticket, std::memory_order_release);
+  verdicts.fail(std::move(waiter), last_failure_);
+  advance(verdicts);
+  return ticket;
+}
+
+void LmdbCommitLog::when_settled(Ticket ticket, Epoch, std::unique_ptr<Settled> waiter) {
+  // The epoch is not needed: which tickets failed is known one by one.
+  Verdicts verdicts;
+  const std::lock_guard lock(mutex_);
+  KONTRACT_ASSERT(ticket <= appended_.load(std::memory_order_relaxed));
+  if (ticket > acknowledged_.load(std::memory_order_relaxed)) {
+    settled_watchers_.push_back({ticket, std::move(waiter)});
+    return;
+  }
+  if (failed_.contains(ticket)) {
+    verdicts.fail(std::move(waiter), last_failure_);
+  } else {
+    verdicts.succeed(std::move(waiter));
+  }
+}
+
+void LmdbCommitLog::when_applied(Ticket ticket, std::unique_ptr<Settled> waiter) {
+  Verdicts verdicts;
+  const std::lock_guard lock(mutex_);
+  if (ticket > applied_.load(std::memory_order_relaxed)) {
+    applied_watchers_.push_back({ticket, std::move(waiter)});
+    return;
+  }
+  if (failed_.contains(ticket)) {
+    verdicts.fail(std::move(waiter), last_failure_);
+  } else {
+    verdicts.succeed(std::move(waiter));
+  }
+}
+
+bool LmdbCommitLog::acknowledged(Ticket ticket) const noexcept {
+  if (ticket > acknowledged_.load(std::memory_order_acquire)) return false;
+  if (ticket > last_failed_.load(std::memory_order_acquire)) return true;
+  const std::lock_guard lock(mutex_);
+  return !failed_.contains(ticket);
+}
+
+Status LmdbCommitLog::admit(bool frees_space) const {
+  if (broken_.load(std::memory_order_acquire)) {
+    const std::lock_guard lock(mutex_);
+    return last_failure_;
+  }
+  if (queue_bytes_.load(std::memory_order_relaxed) > limits::kLogQueueBytesMax) {
+    Error error(Errc::overloaded, "Too many writes wait for the disk");
+    error.retry_after = kRetryAfterOverload;
+    return error;
+  }
+  if (auto admitted = map_room_.admit(frees_space); !admitted) return admitted;
+  return disk_.admit(frees_space);
+}
+
+Status LmdbCommitLog::flush() {
+  std::unique_lock lock(mutex_);
+  const Epoch epoch = epoch_.load(std::memory_order_relaxed);
+  const Ticket target = appended_.load(std::memory_order_relaxed);
+  const auto done = [&] { return applied_.load(std::memory_order_relaxed) >= target; };
+  if (!done()) {
+    flush_to_ = target;
+    wake(Wake::always);
+    progress_.wait(lock, done);
+  }
+  if (broken_.load(std::memory_order_relaxed) || epoch != epoch_.load(std::memory_order_relaxed)) {
+    return last_failure_;
+  }
+  return {};
+}
+
+// ---- With mutex_ held
+
+// Moves the floors to what is decided now, and finds whom to tell of it.
+void LmdbCommitLog::advance(Verdicts& verdicts) {
+  const Ticket undecided = taken_first_ != 0 ? taken_first_
+                           : queue_.empty()  ? appended_.load(std::memory_order_relaxed) + 1
+                                             : queue_.front().ticket;
+  const Ticket unapplied = unsynced_first_ != 0 ? unsynced_first_ : undecided;
+  acknowledged_.store(undecided - 1, std::memory_order_release);
+  applied_.store(unapplied - 1, std::memory_order_release);
+  const auto tell_below = [&](Ticket floor, std::vector<Watcher>& watchers) {
+    if (watchers.empty()) return;
+    const auto end = std::stable_partition(watchers.begin(), watchers.end(),
+                                           [&](const Watcher& w) { return w.ticket < floor; });
+    std::stable_sort(watchers.begin(), end,
+                     [](const Watcher& a, const Watcher& b) { return a.ticket < b.ticket; });
+    for (auto watcher = watchers.begin(); watcher != end; ++watcher) {
+      if (failed_.contains(watcher->ticket)) {
+        verdicts.fail(std::move(watcher->waiter), last_failure_);
+      } else {
+        verdicts.succeed(std::move(watcher->waiter));
+      }
+    }
+    watchers.erase(watchers.begin(), end);
+  };
+  tell_below(undecided, settled_watchers_);
+  tell_below(unapplied, applied_watchers_);
+  progress_.notify_all();
+}
+
+bool LmdbCommitLog::commit_is_due() const {
+  return options_.durability == Durability::sync || stopping_ ||
+         flush_to_ > applied_.load(std::memory_order_relaxed) ||
+         kept_bytes_ >= limits::kGroupBytesMax || Clock::now() >= commit_by_;
+}
+
+// ---- The log's thread
+
+void LmdbCommitLog::run() {
+  while (take_group()) write_group();
+}
+
+// Waits until there is something to do and moves the next group to kept_: an empty one if only a
+// commit is due. False when the log stops and nothing is left.
+bool LmdbCommitLog::take_group() {
+  std::unique_lock lock(mutex_);
+  while (queue_.empty() && !stopping_ && !(writer_.has_transaction() && commit_is_due())) {
+    wake_at_ = 1;
+    if (writer_.has_transaction()) {
+      wake_.wait_until(lock, commit_by_);
+    } else {
+      wake_.wait(lock);
+    }
+  }
+  while (queue_.size() < gather_ && !stopping_ && Clock::now() < gather_until_) {
+    wake_at_ = gather_;
+    wake_.wait_until(lock, gather_until_);
+  }
+  wake_at_ = 0;
+  group_begin_ = kept_.size();
+  if (queue_.empty()) return writer_.has_transaction();
+
+  taken_first_ = queue_.front().ticket;
+  std::size_t count = 0, bytes = 0;
+  while (count < queue_.size() && count < limits::kGroupBatchesMax &&
+         (count == 0 || bytes + queue_[count].batch.bytes() <= limits::kGroupBytesMax)) {
+    bytes += queue_[count++].batch.bytes();
+  }
+  if (kept_.empty() && count == queue_.size()) {
+    kept_.swap(queue_);
+  } else {
+    const auto end = queue_.begin() + static_cast<std::ptrdiff_t>(count);
+    std::move(queue_.begin(), end, std::back_inserter(kept_));
+    queue_.erase(queue_.begin(), end);
+  }
+  kept_bytes_ += bytes;
+  queue_bytes_.fetch_sub(bytes, std::memory_order_relaxed);
+  return true;
+}
+
+void LmdbCommitLog::write_group() {
+  if (group_begin_ < kept_.size()) {
+    if (Status applied = apply(group_begin_); !applied) {
+      return write_again(std::move(applied).error(), group_begin_);
+    }
+    if (options_.durability == Durability::relaxed) acknowledge_group();
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    if (!commit_is_due()) return;
+  }
+  const Clock::time_point began = Clock::now();
+  if (Status committed = commit(); !committed) {
+    const bool relaxed = options_.durability == Durability::relaxed;
+    return write_again(std::move(committed).error(), relaxed ? kept_.size() : 0);
+  }
+  const Clock::time_point ended = Clock::now();
+  if (options_.durability == Durability::sync) {
+    gather_until_ = ended + std::min<Clock::duration>((ended - began) / 2, kGatherMax);
+  }
+  settle_committed(kept_.size());
+}
+
+Status LmdbCommitLog::apply(std::size_t from) {
+  if (!writer_.has_transaction()) commit_by_ = Clock::now() + options_.sync_interval;
+  return writer_.apply(std::span(kept_).subspan(from));
+}
+
+Status LmdbCommitLog::commit() {
+  if (Status done = writer_.commit(kept_); !done) return done;
+  failing_ = false;
+  metrics_.commits.fetch_add(1, std::memory_order_relaxed);
+  metrics_.batches.fetch_add(kept_.size(), std::memory_order_relaxed);
+  metrics_.bytes_written.fetch_add(kept_bytes_, std::memory_order_relaxed);
+  map_room_.refresh();
+  disk_.refresh(kDiskAgeMax);
+  return {};
+}
+
+void LmdbCommitLog::acknowledge_group() {
+  Verdicts verdicts;
+  const std::lock_guard lock(mutex_);
+  taken_first_ = 0;
+  if (unsynced_first_ == 0) unsynced_first_ = kept_.front().ticket;
+  for (std::size_t i = group_begin_; i < kept_.size(); ++i) {
+    verdicts.succeed(std::move(kept_[i].waiter));
+  }
+  advance(verdicts);
+}
+
+// The first `count` batches of kept_ are on disk. What follows them stays undecided.
+void LmdbCommitLog::settle_committed(std::size_t count) {
+  {
+    Verdicts verdicts;
+    const std::lock_guard lock(mutex_);
+    unsynced_first_ = 0;
+    if (count == kept_.size()) taken_first_ = 0;
+    gather_ = std::min(count + queue_.size(), limits::kGroupBatchesMax);
+    for (std::size_t i = 0; i < count; ++i) verdicts.succeed(std::move(kept_[i].waiter));
+    advance(verdicts);
+  }
+  // Freed after the replies are on their way.
+  kept_.erase(kept_.begin(), kept_.begin() + static_cast<std::ptrdiff_t>(count));
+  kept_bytes_ = 0;
+}
+
+// The transaction with kept_ is lost; the first `acknowledged` of its batches were acknowledged.
+void LmdbCommitLog::write_again(Error error, std::size_t acknowledged) {
+  writer_.abort();
+  if (error.code == Errc::storage_full) {
+    // LMDB reuses a page from the second commit on after the one that freed it. So after a delete
+    // there may be room that only another commit, of nothing, makes accessible.
+    Status done = writer_.apply({});
+    if (done) done = writer_.commit({});
+    if (done) done = apply(0);
+    if (done) done = commit();
+    if (done) return settle_committed(kept_.size());
+    writer_.abort();
+    if (done.error().code == Errc::storage_corrupt) error = std::move(done).error();
+  }
+  if (acknowledged > 0 && acknowledged < kept_.size() && error.code != Errc::storage_corrupt) {
+    // What was acknowledged had room before the newest group came: it is written alone.
+    const auto group = kept_.begin() + static_cast<std::ptrdiff_t>(acknowledged);
+    std::vector<LoggedBatch> rest(std::make_move_iterator(group),
+                                  std::make_move_iterator(kept_.end()));
+    kept_.erase(group, kept_.end());
+    Status saved = apply(0);
+    if (saved) saved = commit();
+    kept_.insert(kept_.end(), std::make_move_iterator(rest.begin()),
+                 std::make_move_iterator(rest.end()));
+    if (saved) {
+      settle_committed(acknowledged);
+    } else {
+      error = std::move(saved).error();
+    }
+  }
+  fail_all(error);
+}
+
+// Nothing of kept_ is on disk: it fails, with all that waits, and a new epoch begins. The operator
+// and admit() know before the waiters do.
+void LmdbCommitLog::fail_all(const Error& error) {
+  writer_.abort();
+  metrics_.failed_groups.fetch_add(1, std::memory_order_relaxed);
+  map_room_.refresh();
+  disk_.refresh(0ms);
+  if (unsynced_first_ != 0) {
+    options_.alarm(error.message + "; acknowledged writes of the last sync interval are lost");
+  } else if (!failing_) {
+    options_.alarm(error.message + "; the writes that waited have failed");
+  }
+  if (error.code == Errc::storage_corrupt) {
+    options_.alarm(environment_.file().string() + ": writes are refused until a restart");
+  }
+  failing_ = true;
+
+  std::vector<LoggedBatch> waiting;
+  {
+    Verdicts verdicts;
+    const std::lock_guard lock(mutex_);
+    const Ticket last = appended_.load(std::memory_order_relaxed);
+    failed_.add(kept_.front().ticket, last);
+    last_failed_.store(last, std::memory_order_release);
+    last_failure_ = error;
+    if (error.code == Errc::storage_corrupt) broken_.store(true, std::memory_order_release);
+    epoch_.fetch_add(1, std::memory_order_release);
+    waiting.swap(queue_);
+    queue_bytes_.store(0, std::memory_order_relaxed);
+    taken_first_ = unsynced_first_ = 0;
+    for (LoggedBatch& logged : kept_) verdicts.fail(std::move(logged.waiter), error);
+    for (LoggedBatch& logged : waiting) verdicts.fail(std::move(logged.waiter), error);
+    advance(verdicts);
+  }
+  kept_.clear();
+  kept_bytes_ = 0;
+}
+
+}  // namespace kontract

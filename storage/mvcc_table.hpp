@@ -1,0 +1,96 @@
+// MvccTable: the Table there is. Its state is what the log may not have applied yet (PendingSet),
+// what the open transaction changed (StagedSet) and the number of records; the rest is in LMDB.
+//
+// An operation looks at a record in this order: staged, pending, LMDB. An in-memory state that
+// depends on batches which failed is discarded in begin(), by the log's epoch.
+
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "storage/format.hpp"
+#include "storage/pending_set.hpp"
+#include "storage/record_state.hpp"
+#include "storage/staged_set.hpp"
+#include "storage/table.hpp"
+
+namespace kontract {
+
+class MvccTable final : public Table {
+ public:
+  MvccTable(Shard& shard, SessionNo session, TableRow row);
+
+  Status begin(const Access& access) override;
+
+  Result<JsonText> get(std::string_view id) override;
+  Result<JsonText> set(std::string_view id, const Json& data) override;
+  Result<JsonText> update(std::string_view id, const Json& partial) override;
+  Result<JsonText> erase(std::string_view id) override;
+  Result<JsonText> push(const Json& data) override;
+  Result<JsonText> pop() override;
+  Result<JsonText> shift() override;
+  Result<JsonText> query(const Json& filter, const QueryOptions& options) override;
+  Result<std::uint64_t> count() override;
+
+  const WriteBatch& staged() const override;
+  WriteBatch take_staged() override;
+  void seal(Ticket ticket) override;
+  void rollback() override;
+  Ticket observed() const override { return observed_; }
+  Epoch epoch() const override { return epoch_; }
+
+  Result<bool> collect_garbage(Txid oldest_reader, std::chrono::system_clock::time_point now,
+                               std::size_t ops_max, WriteBatch& batch) override;
+
+  const TableRow& row() const override { return row_; }
+  void set_row(TableRow row) override;
+
+  // Reads the number of records and the epoch it belongs to.
+  Status load();
+
+ private:
+  enum class Direction : bool { first, last };
+
+  Snapshot snapshot() { return {shard_.environment(), session_, row_.no}; }
+  Status require(Perm needed, std::string_view function) const;
+  Status admit(Perm needed, std::string_view function, bool frees_space);
+  Result<JsonText> take(Direction direction, std::string_view function);
+
+  // The record as this transaction sees it.
+  Result<RecordState> visible_record(std::string_view id, Snapshot& snapshot);
+  // The same for a record that the transaction is going to change. Errors: txn_conflict if a
+  // transaction that is not before this one has changed it.
+  Result<RecordState> record_to_change(std::string_view id, Snapshot& snapshot);
+  // Below this transaction: pending or stored.
+  Result<RecordState> committed_record(std::string_view id, Txid current, Snapshot& snapshot);
+
+  Result<Json> parse_data(std::string_view id, const RecordState& record) const;
+  Error conflict(Txid by) const;
+  void changed() { batch_built_ = false; }
+  bool collects_at_once() const;
+
+  Shard& shard_;
+  CommitLog& log_;
+  const SessionNo session_;
+  TableRow row_;
+
+  Epoch epoch_ = 0;  // what pending_ and count_ belong to
+  PendingSet pending_;
+  format::CountRow count_;   // after all that is sealed
+  Ticket count_ticket_ = 0;  // of the last batch that changed it
+  Txid last_write_ = 0;      // transactions write in the order of their txids
+
+  // The transaction.
+  enum class Stage : std::uint8_t { none, begun, taken } stage_ = Stage::none;
+  Perm perm_ = perms::none;
+  Txid current_ = 0;
+  Txid oldest_reader_ = 0;
+  Ticket observed_ = 0;
+  std::size_t writes_ = 0;
+  mutable StagedSet staged_;
+  mutable WriteBatch batch_;  // what staged_ amounts to, once it was asked for
+  mutable bool batch_built_ = true;
+};
+
+}  // namespace kontract

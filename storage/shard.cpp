@@ -1,0 +1,107 @@
+#include "storage/shard.hpp"
+
+#include "storage/crc32c.hpp"
+
+namespace kontract {
+namespace {
+
+Error in_file(const Environment& environment, Error error) {
+  error.message = environment.file().string() + ": " + error.message;
+  return error;
+}
+
+// One more than the highest number that a session of this shard has.
+Result<SessionNo> first_free_session(Environment& environment) {
+  auto txn = environment.read();
+  if (!txn) return std::move(txn).error();
+  auto cursor = txn->cursor(Keyspace::sessions);
+  if (!cursor) return std::move(cursor).error();
+  const format::Key prefix = format::session_no_prefix();
+  format::Key end = format::session_no_key(~SessionNo{0});
+  auto found = cursor->seek_before(end.u8('\0'));
+  if (!found) return std::move(found).error();
+  if (!*found || !cursor->key().starts_with(prefix.view())) return SessionNo{1};
+  auto highest = format::parse_session_no_key(cursor->key());
+  if (!highest) return in_file(environment, std::move(highest).error());
+  return *highest + 1;
+}
+
+}  // namespace
+
+Result<std::optional<format::FormatRow>> read_format(Environment& environment) {
+  auto txn = environment.read();
+  if (!txn) return std::move(txn).error();
+  auto value = txn->get(Keyspace::meta, format::format_key());
+  if (!value) return std::move(value).error();
+  if (!*value) {
+    auto cursor = txn->cursor(Keyspace::sessions);
+    if (!cursor) return std::move(cursor).error();
+    auto any = cursor->seek({});
+    if (!any) return std::move(any).error();
+    if (!*any) return std::optional<format::FormatRow>{};
+    return Error(Errc::storage_corrupt,
+                 environment.file().string() + " holds sessions but no row says in which format");
+  }
+  auto row = format::parse_format(**value);
+  if (!row) return in_file(environment, std::move(row).error());
+  if (row->version != format::kFormatVersion) {
+    return Error(Errc::invalid_request,
+                 environment.file().string() + " has format " + std::to_string(row->version) +
+                     ", this kontract reads format " + std::to_string(format::kFormatVersion) +
+                     "; nothing was changed",
+                 "Open it with the version of kontract that wrote it, or a newer one.");
+  }
+  return std::optional(*row);
+}
+
+Status write_format(Environment& environment, const format::FormatRow& row) {
+  auto txn = environment.write();
+  if (!txn) return std::move(txn).error();
+  if (Status put = txn->put(Keyspace::meta, format::format_key(), format::format_value(row));
+      !put) {
+    return put;
+  }
+  return std::move(*txn).commit();
+}
+
+Result<std::uint64_t> verify_last_commit(Environment& environment) {
+  auto txn = environment.read();
+  if (!txn) return std::move(txn).error();
+  auto value = txn->get(Keyspace::meta, format::commit_key());
+  if (!value) return std::move(value).error();
+  if (!*value) return std::uint64_t{0};
+  auto commit = format::parse_commit(**value);
+  if (!commit) return in_file(environment, std::move(commit).error());
+  for (const format::CommitRow::Name& name : commit->names) {
+    auto row = txn->get(name.space, name.key);
+    if (!row) return std::move(row).error();
+    const bool matches =
+        name.erased ? !row->has_value() : row->has_value() && crc32c(**row) == name.value_crc;
+    if (matches) continue;
+    const std::string why = name.erased ? "is there although commit "
+                            : *row      ? "is not what commit "
+                                        : "is missing although commit ";
+    return Error(Errc::storage_corrupt, environment.file().string() + ": the " +
+                                            format::describe(name.space, name.key) + ' ' + why +
+                                            std::to_string(commit->number) +
+                                            (name.erased ? " erased it" : " wrote it"));
+  }
+  return commit->number;
+}
+
+Result<std::unique_ptr<LmdbShard>> LmdbShard::open(std::unique_ptr<Environment> environment,
+                                                   DiskRoom& disk, const StoreOptions& options,
+                                                   const Alarm& alarm) {
+  auto commit = verify_last_commit(*environment);
+  if (!commit) return std::move(commit).error();
+  auto session = first_free_session(*environment);
+  if (!session) return std::move(session).error();
+  std::unique_ptr<LmdbShard> shard(new LmdbShard(std::move(environment), options));
+  shard->next_session_ = *session;
+  shard->log_ = std::make_unique<LmdbCommitLog>(
+      shard->environment(), disk,
+      LmdbCommitLog::Options{options.durability, options.sync_interval, alarm, *commit});
+  return shard;
+}
+
+}  // namespace kontract

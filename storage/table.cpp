@@ -1,0 +1,306 @@
+#include "storage/table.hpp"
+
+#include <limits>
+
+#include "storage/garbage.hpp"
+#include "storage/mvcc_table.hpp"
+
+namespace kontract {
+namespace {
+
+constexpr Txid kAfterAll = std::numeric_limits<Txid>::max();  // reads the newest
+
+std::string_view perm_text(Perm perm) {
+  constexpr std::string_view kTexts[] = {"___", "__X", "_W_", "_WX", "R__", "R_X", "RW_", "RWX"};
+  return kTexts[perm & perms::RWX];
+}
+
+Status require_object(const Json& data) {
+  if (data.is_object()) return {};
+  return Error{Errc::invalid_request,
+               std::string("Data is a JSON object; this is of type ") + data.type_name()};
+}
+
+// The text to store of a record's data.
+Result<JsonText> record_text(const Json& data) {
+  if (auto object = require_object(data); !object) return std::move(object).error();
+  JsonText text = to_text(data);
+  if (text.size() > limits::kRecordBytesMax) {
+    return Error{Errc::too_large,
+                 "The record has " + std::to_string(text.size()) + " bytes as compact JSON; " +
+                     std::to_string(limits::kRecordBytesMax) + " are allowed",
+                 "Split it into several records."};
+  }
+  return text;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Table>> Table::open(Shard& shard, SessionNo session, TableRow row) {
+  auto table = std::make_unique<MvccTable>(shard, session, std::move(row));
+  if (auto loaded = table->load(); !loaded) return std::move(loaded).error();
+  return std::unique_ptr<Table>(std::move(table));
+}
+
+MvccTable::MvccTable(Shard& shard, SessionNo session, TableRow row)
+    : shard_(shard), log_(shard.log()), session_(session), row_(std::move(row)) {}
+
+Status MvccTable::load() {
+  const Epoch epoch = log_.epoch();
+  auto txn = shard_.environment().read();
+  if (!txn) return std::move(txn).error();
+  const format::Key key = format::count_key(session_, row_.no);
+  auto value = txn->get(Keyspace::registry, key);
+  if (!value) return std::move(value).error();
+  Result<format::CountRow> count = format::CountRow{};
+  if (*value) count = format::parse_count(key, **value);
+  if (!count) return std::move(count).error();
+  count_ = *count;
+  count_ticket_ = 0;
+  last_write_ = std::max(last_write_, count_.changed);
+  epoch_ = epoch;
+  return {};
+}
+
+Status MvccTable::begin(const Access& access) {
+  KONTRACT_ASSERT(stage_ != Stage::taken);  // it must be known what became of a taken batch
+  rollback();
+  std::string missing;
+  const auto need = [&missing](bool present, std::string_view name) {
+    if (!present) missing += (missing.empty() ? "" : ", ") + std::string(name);
+  };
+  need(!access.sid.empty(), "sid");
+  need(!access.owner.empty(), "owner");
+  need(access.current_txid != 0, "currentTxid");
+  need(access.perm.has_value(), "perm");
+  if (!missing.empty()) return Error{Errc::ctx_missing, "The context lacks " + missing};
+  if (access.owner != row_.owner) return table_not_found(row_.id);
+
+  // In this order: if a batch of a new epoch is applied, the epoch is seen to have changed.
+  const Ticket applied = log_.applied();
+  if (log_.epoch() != epoch_) {
+    pending_.clear();
+    if (auto loaded = load(); !loaded) return loaded;
+  }
+  pending_.drop_applied(applied);
+
+  stage_ = Stage::begun;
+  perm_ = *access.perm;
+  current_ = access.current_txid;
+  oldest_reader_ = access.oldest_reader;
+  return {};
+}
+
+Error MvccTable::conflict(Txid by) const {
+  return {Errc::txn_conflict, "Table " + row_.id + " was changed by transaction " +
+                                  std::to_string(by) + ", which is not before this one (" +
+                                  std::to_string(current_) + ")"};
+}
+
+Status MvccTable::require(Perm needed, std::string_view function) const {
+  KONTRACT_ASSERT(stage_ == Stage::begun);
+  if (allows(perm_, needed) && allows(row_.permissions, needed)) return {};
+  std::string hint = std::string(function) + " needs ";
+  hint += perm_text(needed);
+  hint += "; the context has ";
+  hint += perm_text(perm_);
+  hint += " and table " + row_.id + " allows ";
+  hint += perm_text(row_.permissions);
+  hint += ".";
+  return Error{Errc::permission_denied, "Insufficient permissions", std::move(hint)};
+}
+
+Status MvccTable::admit(Perm needed, std::string_view function, bool frees_space) {
+  if (auto allowed = require(needed, function); !allowed) return allowed;
+  if (auto admitted = log_.admit(frees_space); !admitted) return admitted;
+  if (current_ <= last_write_) return conflict(last_write_);
+  if (writes_ == limits::kBatchOpsMax) {
+    return Error{Errc::too_large,
+                 "A transaction makes at most " + std::to_string(limits::kBatchOpsMax) +
+                     " changes of a table; this is one more",
+                 "Split it into several transactions."};
+  }
+  ++writes_;
+  return {};
+}
+
+Result<RecordState> MvccTable::committed_record(std::string_view id, Txid current,
+                                                Snapshot& snapshot) {
+  std::optional<Txid> superseded;
+  if (const PendingSet::Chain* chain = pending_.find(id)) {
+    for (auto version = chain->rbegin(); version != chain->rend(); ++version) {
+      if (visible(version->txid, superseded, current)) {
+        observed_ = std::max(observed_, version->ticket);
+        using enum RecordState::Kind;
+        return RecordState{version->deleted ? deleted : live, version->txid, version->order,
+                           version->alone, version->data};
+      }
+      superseded = version->txid;
+    }
+  }
+  auto stored = snapshot.newest_before(id, current);
+  // What superseded it in LMDB, if anything did, is not before `current` either.
+  if (stored && stored->txid != 0) {
+    KONTRACT_ASSERT(visible(stored->txid, superseded, current));
+  }
+  return stored;
+}
+
+Result<RecordState> MvccTable::visible_record(std::string_view id, Snapshot& snapshot) {
+  if (const RecordState* own = staged_.find(id)) return *own;
+  return committed_record(id, current_, snapshot);
+}
+
+Result<RecordState> MvccTable::record_to_change(std::string_view id, Snapshot& snapshot) {
+  if (const RecordState* own = staged_.find(id)) return *own;
+  auto newest = committed_record(id, kAfterAll, snapshot);
+  if (!newest) return newest;
+  if (newest->txid >= current_) {
+    return conflict(newest->txid);
+  }
+  const bool stored = newest->live() && pending_.find(id) == nullptr;
+  if (stored && collects_at_once()) {
+    auto has_older = snapshot.has_older();
+    if (!has_older) return std::move(has_older).error();
+    newest->alone = !*has_older;
+  }
+  return newest;
+}
+
+Result<Json> MvccTable::parse_data(std::string_view id, const RecordState& record) const {
+  Json data = Json::parse(record.data, nullptr, false);
+  if (data.is_object()) return data;
+  return format::corrupt(Keyspace::versions,
+                         format::version_key(session_, row_.no, id, record.txid),
+                         "its data is not a JSON object");
+}
+
+bool MvccTable::collects_at_once() const {
+  return current_ < oldest_reader_ && shard_.options().version_retention.count() == 0;
+}
+
+Result<JsonText> MvccTable::get(std::string_view id) {
+  if (auto allowed = require(perms::R__, "table.get"); !allowed) return std::move(allowed).error();
+  if (auto valid = validate_record_id(id); !valid) return std::move(valid).error();
+  Snapshot in = snapshot();
+  auto record = visible_record(id, in);
+  if (!record) return std::move(record).error();
+  return JsonText(record->live() ? record->data : "null");
+}
+
+Result<JsonText> MvccTable::set(std::string_view id, const Json& data) {
+  if (auto ok = admit(perms::_W_, "table.set", false); !ok) return std::move(ok).error();
+  if (auto valid = validate_record_id(id); !valid) return std::move(valid).error();
+  auto text = record_text(data);
+  if (!text) return text;
+  Snapshot in = snapshot();
+  auto before = record_to_change(id, in);
+  if (!before) return std::move(before).error();
+  changed();
+  auto put = staged_.put(id, *before, *std::move(text), current_);
+  if (!put) return std::move(put).error();
+  return JsonText("true");
+}
+
+Result<JsonText> MvccTable::update(std::string_view id, const Json& partial) {
+  if (auto ok = admit(perms::_W_, "table.update", false); !ok) return std::move(ok).error();
+  if (auto valid = validate_record_id(id); !valid) return std::move(valid).error();
+  if (auto object = require_object(partial); !object) return std::move(object).error();
+  Snapshot in = snapshot();
+  auto before = record_to_change(id, in);
+  if (!before) return std::move(before).error();
+  Result<Json> whole = Json::object();
+  if (before->live()) whole = parse_data(id, *before);
+  if (!whole) return std::move(whole).error();
+  whole->update(partial);
+  auto text = record_text(*whole);
+  if (!text) return text;
+  changed();
+  auto put = staged_.put(id, *before, *std::move(text), current_);
+  if (!put) return std::move(put).error();
+  return JsonText("true");
+}
+
+Result<JsonText> MvccTable::erase(std::string_view id) {
+  if (auto ok = admit(perms::__X, "table.delete", true); !ok) return std::move(ok).error();
+  if (auto valid = validate_record_id(id); !valid) return std::move(valid).error();
+  Snapshot in = snapshot();
+  auto before = record_to_change(id, in);
+  if (!before) return std::move(before).error();
+  if (!before->live()) return JsonText("false");
+  changed();
+  staged_.erase(id, *before);
+  return JsonText("true");
+}
+
+Result<JsonText> MvccTable::push(const Json& data) {
+  if (auto ok = admit(perms::_W_, "table.push", false); !ok) return std::move(ok).error();
+  auto text = record_text(data);
+  if (!text) return text;
+  const std::string id = make_uuid_v7();
+  RecordState nothing;  // a new id is not looked up
+  nothing.alone = true;
+  changed();
+  auto put = staged_.put(id, nothing, *std::move(text), current_);
+  if (!put) return std::move(put).error();
+  return '"' + id + '"';
+}
+
+const WriteBatch& MvccTable::staged() const {
+  if (!batch_built_) {
+    format::CountRow count = count_;
+    count.records += static_cast<std::uint64_t>(staged_.count_delta());
+    count.changed = current_;
+    batch_ = staged_.batch({session_, row_.no, row_.owner, current_, collects_at_once()}, count);
+    batch_built_ = true;
+  }
+  return batch_;
+}
+
+WriteBatch MvccTable::take_staged() {
+  KONTRACT_ASSERT(stage_ == Stage::begun);
+  static_cast<void>(staged());
+  stage_ = Stage::taken;
+  return std::exchange(batch_, {});
+}
+
+void MvccTable::seal(Ticket ticket) {
+  KONTRACT_ASSERT(stage_ == Stage::taken);
+  if (const std::int64_t delta = staged_.count_delta(); delta != 0) {
+    count_.records += static_cast<std::uint64_t>(delta);
+    count_.changed = current_;
+    count_ticket_ = ticket;
+  }
+  staged_.seal(ticket, current_, pending_);
+  last_write_ = current_;
+  stage_ = Stage::none;
+  writes_ = 0;
+}
+
+void MvccTable::rollback() {
+  staged_.clear();
+  batch_ = {};
+  batch_built_ = true;
+  stage_ = Stage::none;
+  observed_ = 0;
+  writes_ = 0;
+}
+
+Result<bool> MvccTable::collect_garbage(Txid oldest_reader,
+                                        std::chrono::system_clock::time_point now,
+                                        std::size_t ops_max, WriteBatch& batch) {
+  using namespace std::chrono;
+  const auto keep_after = now - shard_.options().version_retention;
+  auto txn = shard_.environment().read();
+  if (!txn) return std::move(txn).error();
+  const GarbageBounds bounds{
+      oldest_reader, duration_cast<milliseconds>(keep_after.time_since_epoch()).count(), ops_max};
+  return kontract::collect_garbage(*txn, session_, row_.no, bounds, batch);
+}
+
+void MvccTable::set_row(TableRow row) {
+  KONTRACT_ASSERT(row.no == row_.no);
+  row_ = std::move(row);
+}
+
+}  // namespace kontract

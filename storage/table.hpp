@@ -1,0 +1,86 @@
+// Table: one table of one session, multi-version, on its shard. Its owner (TableActor) is its only
+// writer and calls it from one thread at a time.
+//
+// Operations belong to a transaction that the owner brackets:
+//
+//   table.begin(access);
+//   auto result = table.set("u1", data);           // any number of operations
+//   if (!result) table.rollback();                  // leaves no trace
+//   else if (table.staged().empty()) -> acknowledge when table.observed() is
+//   else { ticket = log.append(table.take_staged(), table.epoch(), waiter); table.seal(ticket); }
+//
+// A read sees what the transaction staged itself, then what is *pending* (sealed but maybe not yet
+// applied in LMDB), then LMDB. `observed()` is the highest ticket of a pending version that an
+// operation of this transaction looked at: its reply must wait for that one.
+
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "storage/json.hpp"
+#include "storage/registry.hpp"
+#include "storage/store.hpp"
+#include "storage/version.hpp"
+
+namespace kontract {
+
+// What an operation needs of its context. A missing part is KONTRACT_CTX_MISSING, naming it.
+struct Access {
+  std::string_view sid;
+  std::string_view owner;
+  Txid current_txid = 0;            // reads see what is before it; writes are stamped with it
+  std::optional<Perm> perm;
+  Txid oldest_reader = 0;  // no transaction but this one reads, now or later, at less than this
+};
+
+struct QueryOptions {
+  std::size_t limit = limits::kQueryRowsMax;
+  std::string after;        // cursor of the page before; empty: from the start
+  bool descending = false;  // by _order
+};
+
+class Table {
+ public:
+  // Reads what the table needs to know of itself: the number of its records.
+  static Result<std::unique_ptr<Table>> open(Shard& shard, SessionNo session, TableRow row);
+  virtual ~Table() = default;
+
+  // Starts a transaction. Discards pending state if the log's epoch has changed since.
+  // Errors: ctx_missing; storage_ptr_not_found if `access.owner` is not the table's owner.
+  virtual Status begin(const Access& access) = 0;
+
+  // REQUIRES for all below: begun. Errors of all: permission_denied (a bit missing in the context
+  // or the table), storage_corrupt, storage_full / overloaded (writes), invalid_request, too_large.
+  // Results are the JSON texts of docs/protocol.md.
+  virtual Result<JsonText> get(std::string_view id) = 0;
+  virtual Result<JsonText> set(std::string_view id, const Json& data) = 0;
+  virtual Result<JsonText> update(std::string_view id, const Json& partial) = 0;
+  virtual Result<JsonText> erase(std::string_view id) = 0;
+  virtual Result<JsonText> push(const Json& data) = 0;
+  virtual Result<JsonText> pop() = 0;
+  virtual Result<JsonText> shift() = 0;
+  virtual Result<JsonText> query(const Json& filter, const QueryOptions& options) = 0;
+  virtual Result<std::uint64_t> count() = 0;  // records visible now; needs R
+
+  virtual const WriteBatch& staged() const = 0;
+  virtual WriteBatch take_staged() = 0;
+  virtual void seal(Ticket ticket) = 0;  // what was staged is pending under this ticket
+  virtual void rollback() = 0;
+  virtual Ticket observed() const = 0;
+  virtual Epoch epoch() const = 0;
+
+  // Adds to `batch` the removal of superseded versions that no reader at or after `oldest_reader`
+  // sees and whose retention is over; at most `ops_max` operations. Returns whether more is left.
+  virtual Result<bool> collect_garbage(Txid oldest_reader, std::chrono::system_clock::time_point now,
+                                       std::size_t ops_max, WriteBatch& batch) = 0;
+
+  virtual const TableRow& row() const = 0;
+  virtual void set_row(TableRow row) = 0;  // permissions or schema changed; same number
+};
+
+}  // namespace kontract

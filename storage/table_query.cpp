@@ -1,0 +1,182 @@
+// The operations of MvccTable that go by `_order`.
+
+#include <algorithm>
+#include <charconv>
+
+#include "storage/mvcc_table.hpp"
+#include "storage/order_scan.hpp"
+
+namespace kontract {
+namespace {
+
+// A cursor is the order of the last record that was looked at, in hexadecimal.
+constexpr std::size_t kCursorChars = 16;
+
+std::string cursor_text(std::uint64_t order) {
+  char digits[kCursorChars];
+  const auto end = std::to_chars(digits, digits + kCursorChars, order, 16).ptr;
+  const auto used = static_cast<std::size_t>(end - digits);
+  return std::string(kCursorChars - used, '0') + std::string(digits, used);
+}
+
+Result<std::optional<std::uint64_t>> parse_cursor(std::string_view text) {
+  if (text.empty()) return std::optional<std::uint64_t>{};
+  std::uint64_t order = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), order, 16);
+  if (error != std::errc{} || end != text.data() + text.size() || text != cursor_text(order) ||
+      order >> 63 != 0) {
+    return Error{Errc::invalid_request, "`after` is not a cursor",
+                 "Pass the `next` of the page before, as it is."};
+  }
+  return std::optional(order);
+}
+
+std::size_t count_values(const Json& value) {
+  if (!value.is_structured()) return 1;
+  std::size_t values = 1;
+  for (const Json& element : value) values += count_values(element);
+  return values;
+}
+
+Status validate(const Json& filter, const QueryOptions& options) {
+  if (!filter.is_null() && !filter.is_object()) {
+    return Error{Errc::invalid_request, std::string("A filter is a JSON object or null; this is ") +
+                                            "of type " + filter.type_name()};
+  }
+  if (const std::size_t values = count_values(filter); values > limits::kFilterValuesMax) {
+    return Error{Errc::too_large,
+                 "The filter has " + std::to_string(values) + " values; " +
+                     std::to_string(limits::kFilterValuesMax) + " are allowed",
+                 "Filter by less, and the rest where you read the rows."};
+  }
+  if (options.limit < 1 || options.limit > limits::kQueryRowsMax) {
+    return Error{Errc::invalid_request, "`limit` is 1 to " + std::to_string(limits::kQueryRowsMax) +
+                                            "; this is " + std::to_string(options.limit)};
+  }
+  return {};
+}
+
+// Collects the rows of a page as JSON text.
+class Page {
+ public:
+  // False if the row does not fit the page any more.
+  bool add(std::string_view id, std::string_view data) {
+    if (rows_ > 0 && text_.size() + id.size() + data.size() > limits::kQueryBytesMax) return false;
+    text_ += rows_++ == 0 ? R"({"id":)" : R"(,{"id":)";
+    append_json_string(text_, id);
+    text_ += R"(,"data":)";
+    text_ += data;
+    text_ += '}';
+    return true;
+  }
+  std::size_t rows() const { return rows_; }
+  JsonText take(std::optional<std::uint64_t> next) && {
+    text_ += R"(],"next":)";
+    text_ += next ? '"' + cursor_text(*next) + '"' : "null";
+    text_ += '}';
+    return std::move(text_);
+  }
+
+ private:
+  JsonText text_ = R"({"rows":[)";
+  std::size_t rows_ = 0;
+};
+
+}  // namespace
+
+Result<JsonText> MvccTable::query(const Json& filter, const QueryOptions& options) {
+  if (auto allowed = require(perms::R__, "table.query"); !allowed) {
+    return std::move(allowed).error();
+  }
+  if (auto valid = validate(filter, options); !valid) return std::move(valid).error();
+  auto after = parse_cursor(options.after);
+  if (!after) return std::move(after).error();
+
+  Snapshot in = snapshot();
+  auto txn = in.txn();
+  if (!txn) return std::move(txn).error();
+  auto scan = OrderScan::start(**txn, {session_, row_.no, *after, options.descending},
+                               pending_.inserted(), staged_.inserted());
+  if (!scan) return std::move(scan).error();
+
+  Page page;
+  std::optional<std::uint64_t> last;  // order that was dealt with
+  std::size_t looked_at = 0, bytes_looked_at = 0;
+  for (;;) {
+    auto found = scan->next();
+    if (!found) return std::move(found).error();
+    if (!*found) return std::move(page).take(std::nullopt);
+    if (page.rows() == options.limit || looked_at == limits::kQueryScanMax ||
+        bytes_looked_at >= limits::kQueryScanBytesMax) {
+      return std::move(page).take(last);
+    }
+    ++looked_at;
+    auto record = visible_record(scan->id(), in);
+    if (!record) return std::move(record).error();
+    if (record->live() && record->order == scan->order()) {
+      bytes_looked_at += record->data.size();
+      bool matches = true;
+      if (!filter.empty()) {
+        auto data = parse_data(scan->id(), *record);
+        if (!data) return std::move(data).error();
+        matches = contains(*data, filter);
+      }
+      if (matches && !page.add(scan->id(), record->data)) return std::move(page).take(last);
+    }
+    last = scan->order();
+  }
+}
+
+Result<JsonText> MvccTable::take(Direction direction, std::string_view function) {
+  if (auto ok = admit(perms::R_X, function, true); !ok) return std::move(ok).error();
+  Snapshot in = snapshot();
+  auto txn = in.txn();
+  if (!txn) return std::move(txn).error();
+  const bool from_the_end = direction == Direction::last;
+  auto scan = OrderScan::start(**txn, {session_, row_.no, std::nullopt, from_the_end},
+                               pending_.inserted(), staged_.inserted());
+  if (!scan) return std::move(scan).error();
+  for (;;) {
+    auto found = scan->next();
+    if (!found) return std::move(found).error();
+    if (!*found) return JsonText("null");
+    auto record = record_to_change(scan->id(), in);
+    if (!record) return std::move(record).error();
+    if (!record->live() || record->order != scan->order()) continue;
+    JsonText data(record->data);
+    changed();
+    staged_.erase(scan->id(), *record);
+    return data;
+  }
+}
+
+Result<JsonText> MvccTable::pop() { return take(Direction::last, "table.pop"); }
+Result<JsonText> MvccTable::shift() { return take(Direction::first, "table.shift"); }
+
+Result<std::uint64_t> MvccTable::count() {
+  if (auto allowed = require(perms::R__, "table.list"); !allowed) {
+    return std::move(allowed).error();
+  }
+  if (current_ > count_.changed) {
+    if (count_ticket_ > log_.applied()) observed_ = std::max(observed_, count_ticket_);
+    return count_.records + static_cast<std::uint64_t>(staged_.count_delta());
+  }
+  // A reader of the past: count what it sees.
+  Snapshot in = snapshot();
+  auto txn = in.txn();
+  if (!txn) return std::move(txn).error();
+  auto scan = OrderScan::start(**txn, {session_, row_.no, std::nullopt, false}, pending_.inserted(),
+                               staged_.inserted());
+  if (!scan) return std::move(scan).error();
+  std::uint64_t records = 0;
+  for (;;) {
+    auto found = scan->next();
+    if (!found) return std::move(found).error();
+    if (!*found) return records;
+    auto record = visible_record(scan->id(), in);
+    if (!record) return std::move(record).error();
+    if (record->live() && record->order == scan->order()) ++records;
+  }
+}
+
+}  // namespace kontract

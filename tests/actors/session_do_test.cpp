@@ -1,0 +1,71 @@
+// SessionDO's own messages: transactions' snapshots and the lowest txid in use; tables that die.
+
+#include <caf/all.hpp>
+
+#include "actors/session_do.hpp"
+#include "session_fixture.hpp"
+
+namespace kontract {
+namespace {
+
+class SessionDOTest : public SessionFixture {
+ protected:
+  void SetUp() override {
+    SessionFixture::SetUp();
+    session_ = system_->spawn<SessionDO>(handle("room"));
+  }
+  void TearDown() override {
+    caf::anon_send_exit(session_, caf::exit_reason::user_shutdown);
+    session_ = nullptr;
+    SessionFixture::TearDown();
+  }
+
+  template <class Reply, class Message>
+  Reply ask(Message message) {
+    std::optional<Reply> reply;
+    caf::scoped_actor self(*system_);
+    self->request(session_, std::chrono::seconds(30), std::move(message))
+        .receive([&](Reply& got) { reply = std::move(got); },
+                 [](const caf::error& error) { ADD_FAILURE() << caf::to_string(error); });
+    return std::move(*reply);
+  }
+
+  SessionAddress session_;
+};
+
+TEST_F(SessionDOTest, MinActiveTxidFollowsTheOldestOpenTransaction) {
+  const auto first = ask<Result<TransactionFacts>>(BeginTransaction{"tenant-1"});
+  const auto second = ask<Result<TransactionFacts>>(BeginTransaction{"tenant-1"});
+  ASSERT_TRUE(first && second);
+  EXPECT_EQ(first->owner, "tenant-1");
+  EXPECT_FALSE(first->sid.empty());
+  EXPECT_LT(first->current_txid, second->current_txid);
+  EXPECT_EQ(ask<Txid>(GetMinActiveTxid{}), first->current_txid);
+  EXPECT_TRUE(ask<Status>(EndTransaction{first->current_txid, "tenant-1"}));
+  EXPECT_EQ(ask<Txid>(GetMinActiveTxid{}), second->current_txid);
+  EXPECT_TRUE(ask<Status>(EndTransaction{second->current_txid, "tenant-1"}));
+  EXPECT_GT(ask<Txid>(GetMinActiveTxid{}), second->current_txid);
+}
+
+TEST_F(SessionDOTest, EndingWhatIsNoOpenTransactionOfTheOwnerIsRefused) {
+  const auto open = ask<Result<TransactionFacts>>(BeginTransaction{"tenant-1"});
+  ASSERT_TRUE(open);
+  for (const EndTransaction& bad :
+       {EndTransaction{open->current_txid, "tenant-2"}, EndTransaction{9999, "tenant-1"}}) {
+    const Status ended = ask<Status>(bad);
+    ASSERT_FALSE(ended);
+    EXPECT_EQ(ended.error().name(), "KONTRACT_TXID_INVALID");
+  }
+}
+
+TEST_F(SessionDOTest, OpenTransactionsAreLimited) {
+  for (std::size_t i = 0; i < limits::kOpenTransactionsMax; ++i) {
+    ASSERT_TRUE(ask<Result<TransactionFacts>>(BeginTransaction{"tenant-1"}));
+  }
+  const auto refused = ask<Result<TransactionFacts>>(BeginTransaction{"tenant-1"});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().name(), "KONTRACT_OVERLOADED");
+}
+
+}  // namespace
+}  // namespace kontract

@@ -1,0 +1,184 @@
+#include "tests/bench/throughput.hpp"
+
+#include <chrono>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+
+#include "tests/bench/http_client.hpp"
+#include "tests/bench/message_template.hpp"
+#include "tests/bench/welcomed_connection.hpp"
+
+namespace kontract::bench {
+
+namespace {
+
+using nlohmann::json;
+
+constexpr int kSessions = 8;
+constexpr int kKeys = 1000;
+constexpr int kBatchOps = 100;
+constexpr int kPutsPerCommit = 128;  // as many as wsload has requests on the way
+constexpr std::string_view kGet =
+    R"({"t":"call","id":{id},"fn":"table.get","args":["users","{key}"]})";
+constexpr std::string_view kSet =
+    R"({"t":"call","id":{id},"fn":"table.set","args":["users","{key}",{data200}]})";
+
+struct Load {
+  int connections;
+  int inflight;
+  std::string_view message;
+};
+
+// Writes kKeys records of 200 bytes into table users of each session s0..s7.
+void fill(std::uint16_t port) {
+  HttpClient client(port);
+  std::uint64_t random = 1;
+  for (int session = 0; session < kSessions; ++session) {
+    const std::string name = "s" + std::to_string(session);
+    client.call(name, "table.create", json::array({"users", json::object()}));
+    for (int first = 0; first < kKeys; first += kBatchOps) {
+      json operations = json::array();
+      for (int key = first; key < first + kBatchOps; ++key) {
+        std::string data;
+        append_data200(data, next_random(random));
+        operations.push_back({"table.set", "users", "k" + std::to_string(key), json::parse(data)});
+      }
+      client.call(name, "table.batch", json::array({operations}));
+    }
+  }
+}
+
+// Throws std::runtime_error if the server acknowledges writes before they are on disk.
+void require_synced(std::uint16_t port) {
+  const WelcomedConnection connection(port, "s0");
+  const json welcome = json::parse(connection.welcome());
+  if (welcome.value("durability", "") != "sync") {
+    throw std::runtime_error("welcome does not name durability sync: " + connection.welcome());
+  }
+}
+
+class Bench {
+ public:
+  Bench(const Programs& programs, const ThroughputOptions& options)
+      : programs_(programs), options_(options) {}
+
+  Figure get_1() {
+    Figure figure{.name = "get_1",
+                  .what = "table.get, 1 in flight, p50",
+                  .unit = "us",
+                  .rival = "beast_echo",
+                  .target = 1.5,
+                  .goal = Goal::at_most};
+    const Load load{1, 1, kGet};
+    run(
+        figure, [&] { return measure(kontract(), load).at("p50_us").get<double>(); },
+        [&] { return measure(echo(), load).at("p50_us").get<double>(); });
+    return figure;
+  }
+
+  Figure get_128() {
+    Figure figure{.name = "get_128",
+                  .what = "table.get, 8 x 16 in flight, rate",
+                  .unit = "1/s",
+                  .rival = "beast_echo",
+                  .target = 0.6,
+                  .goal = Goal::at_least};
+    const Load load{kSessions, 16, kGet};
+    run(
+        figure, [&] { return measure(kontract(), load).at("rate").get<double>(); },
+        [&] { return measure(echo(), load).at("rate").get<double>(); });
+    return figure;
+  }
+
+  Figure set_128() {
+    Figure figure{.name = "set_128",
+                  .what = "durable table.set, 8 x 16 in flight, rate",
+                  .unit = "1/s",
+                  .rival = "lmdb_put",
+                  .target = 0.7,
+                  .goal = Goal::at_least};
+    const Load load{kSessions, 16, kSet};
+    run(
+        figure, [&] { return measure(kontract(), load).at("rate").get<double>(); },
+        [&] { return put().at("rate").get<double>(); });
+    return figure;
+  }
+
+ private:
+  using Measurement = std::function<double()>;
+
+  void run(Figure& figure, const Measurement& ours, const Measurement& theirs) {
+    for (int round = 0; round < options_.rounds && figure.failure.empty(); ++round) {
+      attempt(figure, figure.measured, ours);
+      attempt(figure, figure.baseline, theirs);
+    }
+  }
+
+  static void attempt(Figure& figure, std::vector<double>& values, const Measurement& measure) {
+    try {
+      values.push_back(measure());
+    } catch (const std::exception& error) {
+      figure.failure += (figure.failure.empty() ? "" : "; ") + std::string(error.what());
+    }
+  }
+
+  std::uint16_t kontract() {
+    if (!kontract_) {
+      auto server = std::make_unique<KontractServer>(programs_, programs_.work / "throughput");
+      require_synced(server->port());
+      fill(server->port());
+      kontract_ = std::move(server);
+    }
+    return kontract_->port();
+  }
+
+  std::uint16_t echo() {
+    if (!echo_) echo_ = std::make_unique<EchoServer>(programs_);
+    return echo_->port();
+  }
+
+  json measure(std::uint16_t port, const Load& load) const {
+    return output_of({programs_.wsload, "--json", "--url",
+                      "ws://127.0.0.1:" + std::to_string(port) + "/ws/s{s}", "--hello",
+                      R"({"t":"hello","v":1})", "--msg", std::string(load.message), "--conns",
+                      std::to_string(load.connections), "--inflight", std::to_string(load.inflight),
+                      "--sessions", std::to_string(kSessions), "--keys", std::to_string(kKeys),
+                      "--seconds", std::to_string(options_.seconds)});
+  }
+
+  json put() const {
+    return output_of({programs_.lmdb_put, "--json", "--dir", programs_.work, "--batch",
+                      std::to_string(kPutsPerCommit), "--seconds",
+                      std::to_string(options_.seconds)});
+  }
+
+  // The JSON object that a benchmark program prints.
+  json output_of(const std::vector<std::string>& argv) const {
+    const auto timeout = std::chrono::seconds(30 + static_cast<int>(options_.seconds));
+    const std::string text = run_to_end(argv, programs_.work / "program.log", timeout);
+    json parsed = json::parse(text, nullptr, /*allow_exceptions=*/false);
+    if (!parsed.is_object()) throw std::runtime_error(argv.front() + " printed " + text);
+    return parsed;
+  }
+
+  const Programs& programs_;
+  const ThroughputOptions& options_;
+  std::unique_ptr<KontractServer> kontract_;
+  std::unique_ptr<EchoServer> echo_;
+};
+
+}  // namespace
+
+std::vector<Figure> throughput_figures(const Programs& programs, const ThroughputOptions& options) {
+  Bench bench(programs, options);
+  std::vector<Figure> figures;
+  if (options.names.contains("get_1")) figures.push_back(bench.get_1());
+  if (options.names.contains("get_128")) figures.push_back(bench.get_128());
+  if (options.names.contains("set_128")) figures.push_back(bench.set_128());
+  return figures;
+}
+
+}  // namespace kontract::bench

@@ -1,0 +1,29 @@
+// WelcomedConnection: a WebSocket to one session of kontract that has said hello and is then
+// silent.
+
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace kontract::bench {
+
+class WelcomedConnection {
+ public:
+  // Returns once the welcome is there. Throws std::runtime_error or std::system_error, with what
+  // came instead, when there is none within 10 s.
+  WelcomedConnection(std::uint16_t port, const std::string& session);
+  ~WelcomedConnection();
+  WelcomedConnection(const WelcomedConnection&) = delete;
+  WelcomedConnection& operator=(const WelcomedConnection&) = delete;
+
+  const std::string& welcome() const { return welcome_; }  // the frame's JSON text
+
+ private:
+  void await_welcome();
+
+  int fd_;
+  std::string welcome_;
+};
+
+}  // namespace kontract::bench

@@ -1,0 +1,629 @@
+#include "net/client.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/beast/core/buffers_to_string.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <boost/beast/http/write.hpp>
+#include <boost/beast/websocket/stream.hpp>
+#include <future>
+#include <optional>
+
+#include "net/detail/client_wire.hpp"
+
+namespace kontract {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = boost::beast::http;
+namespace websocket = boost::beast::websocket;
+using boost::system::error_code;
+using std::chrono_literals::operator""ms;
+using std::chrono_literals::operator""s;
+using ::testing::AnyOf;
+using ::testing::HasSubstr;
+
+// The server's end of one connection, played by the test line by line. A read gives null when the
+// connection has ended; none waits for ever, as the client beats or goes.
+class Peer {
+ public:
+  explicit Peer(asio::ip::tcp::socket socket) : stream_(std::move(socket)) {
+    timeval limit{20, 0};
+    setsockopt(beast::get_lowest_layer(stream_).socket().native_handle(), SOL_SOCKET, SO_RCVTIMEO,
+               &limit, sizeof limit);
+  }
+
+  http::request<http::string_body> read_request() {
+    http::request<http::string_body> request;
+    http::read(beast::get_lowest_layer(stream_).socket(), buffer_, request);
+    return request;
+  }
+  void refuse(http::status status, const std::string& body) {
+    read_request();
+    http::response<http::string_body> response{status, 11, body};
+    response.prepare_payload();
+    http::write(beast::get_lowest_layer(stream_).socket(), response);
+  }
+  std::string upgrade() {
+    const auto request = read_request();
+    stream_.accept(request);
+    return std::string(request.target());
+  }
+
+  Json read() {
+    error_code failed;
+    beast::flat_buffer frame;
+    stream_.read(frame, failed);
+    if (failed) return nullptr;
+    return Json::parse(beast::buffers_to_string(frame.data()));
+  }
+  // The next message that is no heartbeat.
+  Json read_call() {
+    Json message = read();
+    while (message.is_object() && message["t"] == "heartbeat") message = read();
+    return message;
+  }
+  void send(const Json& message) { send_text(message.dump()); }
+  void send_text(const std::string& text) { stream_.write(asio::buffer(text)); }
+  void answer(const Json& call, const Json& result, int txid = 1) {
+    send({{"t", "result"}, {"id", call.at("id")}, {"result", result}, {"txid", txid}});
+  }
+
+  // Everything from the accepted socket to the welcome. Returns the hello.
+  Json welcome(const Json& fields = Json::object()) {
+    upgrade();
+    Json hello = read();
+    Json message = {{"t", "welcome"}, {"v", 1},    {"session", "room-1"}, {"sid", "s"},
+                    {"owner", "dev"}, {"perm", 7}, {"txid", 41},          {"heartbeat_ms", 60000}};
+    message.update(fields);
+    send(message);
+    return hello;
+  }
+
+  void close(std::string_view reason) {
+    error_code ignored;
+    stream_.close({websocket::close_code::policy_error, reason}, ignored);
+  }
+  void drop() { beast::get_lowest_layer(stream_).socket().close(); }
+
+ private:
+  beast::flat_buffer buffer_;
+  websocket::stream<beast::tcp_stream> stream_;
+};
+
+class ClientTest : public ::testing::Test {
+ protected:
+  ClientOptions options() {
+    ClientOptions options;
+    options.url = "ws://127.0.0.1:" + std::to_string(acceptor_.local_endpoint().port());
+    options.session = "room-1";
+    options.backoff_min = 1ms;
+    options.backoff_max = 5ms;
+    options.call_timeout = 20s;
+    return options;
+  }
+  Peer accept() { return Peer(acceptor_.accept()); }
+  bool somebody_knocks() {
+    acceptor_.non_blocking(true);
+    error_code failed;
+    acceptor_.accept(failed);
+    return !failed;
+  }
+
+  asio::io_context io_;
+  asio::ip::tcp::acceptor acceptor_{io_, {asio::ip::make_address("127.0.0.1"), 0}};
+};
+
+using Outcome = std::future<Result<CallResult>>;
+
+Outcome call(Client& client, std::string_view function, Json args = Json::array()) {
+  auto promise = std::make_shared<std::promise<Result<CallResult>>>();
+  client.call(function, std::move(args),
+              [promise](Result<CallResult> result) { promise->set_value(std::move(result)); });
+  return promise->get_future();
+}
+
+TEST_F(ClientTest, ConnectSaysHelloAndGivesWhatTheWelcomeSays) {
+  ClientOptions with_token = options();
+  with_token.token = "a.b.c";
+  Client client(with_token);
+  Peer peer = accept();
+  EXPECT_EQ(peer.upgrade(), "/ws/room-1");
+  EXPECT_EQ(peer.read(), Json({{"t", "hello"}, {"v", 1}, {"token", "a.b.c"}}));
+  peer.send({{"t", "welcome"},
+             {"session", "room-1"},
+             {"sid", "0190"},
+             {"owner", "tenant-1"},
+             {"perm", 5},
+             {"txid", 41},
+             {"durability", "relaxed"},
+             {"heartbeat_ms", 30000},
+             {"limits", {{"calls_in_flight", 17}, {"frame_bytes", 1000}}}});
+  const auto welcome = client.connect();
+  ASSERT_TRUE(welcome) << welcome.error().message;
+  EXPECT_EQ(welcome->session, "room-1");
+  EXPECT_EQ(welcome->sid, "0190");
+  EXPECT_EQ(welcome->owner, "tenant-1");
+  EXPECT_EQ(welcome->perm, 5);
+  EXPECT_EQ(welcome->txid, 41U);
+  EXPECT_EQ(welcome->durability, "relaxed");
+  EXPECT_EQ(welcome->heartbeat, 30s);
+  EXPECT_EQ(welcome->calls_in_flight, 17U);
+  EXPECT_EQ(welcome->frame_bytes, 1000U);
+}
+
+TEST_F(ClientTest, CallsAreSentInOrderWithoutWaitingAndMayBeAnsweredInAnyOrder) {
+  Client client(options());
+  std::vector<Outcome> outcomes;
+  outcomes.reserve(20);
+  for (int i = 0; i < 20; ++i) outcomes.push_back(call(client, "table.get", {"users", i}));
+  Peer peer = accept();
+  peer.welcome();
+  std::vector<Json> calls;
+  for (int i = 0; i < 20; ++i) {
+    calls.push_back(peer.read());
+    EXPECT_EQ(calls.back()["fn"], "table.get");
+    EXPECT_EQ(calls.back()["args"], Json({"users", i}));
+  }
+  for (int i = 19; i >= 0; --i) peer.answer(calls[i], {{"n", i}}, 100 + i);
+  for (int i = 0; i < 20; ++i) {
+    const auto result = outcomes[i].get();
+    ASSERT_TRUE(result);
+    EXPECT_EQ(result->result, Json({{"n", i}}));
+    EXPECT_EQ(result->txid, 100U + i);
+  }
+}
+
+TEST_F(ClientTest, NoMoreCallsAreInFlightThanTheWelcomeAllows) {
+  Client client(options());
+  Peer peer = accept();
+  peer.welcome(
+      {{"heartbeat_ms", 50}, {"limits", {{"calls_in_flight", 2}, {"call_timeout_max_ms", 900}}}});
+  for (const char* fn : {"a", "b", "c"}) call(client, fn);
+  const Json first = peer.read_call();
+  const Json second = peer.read_call();
+  EXPECT_EQ(first["fn"], "a");
+  EXPECT_EQ(first["timeout_ms"], 900);
+  EXPECT_EQ(second["fn"], "b");
+  // Had the third been sent, it would have come at once, before two heartbeats.
+  EXPECT_EQ(peer.read()["t"], "heartbeat");
+  EXPECT_EQ(peer.read()["t"], "heartbeat");
+  peer.answer(second, true);
+  EXPECT_EQ(peer.read_call()["fn"], "c");
+}
+
+TEST_F(ClientTest, AnErrorKeepsWhatTheServerSaid) {
+  Client client(options());
+  Peer peer = accept();
+  peer.welcome();
+  auto known = call(client, "table.get");
+  peer.send({{"t", "error"},
+             {"id", peer.read()["id"]},
+             {"code", "KONTRACT_RATE_LIMITED"},
+             {"status", 429},
+             {"message", "Too many"},
+             {"hint", "Wait"},
+             {"retry", true},
+             {"retry_after_ms", 250}});
+  const auto error = known.get().error();
+  EXPECT_EQ(error.code, Errc::rate_limited);
+  EXPECT_EQ(error.message, "Too many");
+  EXPECT_EQ(error.hint, "Wait");
+  EXPECT_EQ(error.retry_after, 250ms);
+
+  for (const bool retry : {true, false}) {
+    auto unknown = call(client, "table.get");
+    peer.send({{"t", "error"},
+               {"id", peer.read()["id"]},
+               {"code", "KONTRACT_OF_TOMORROW"},
+               {"message", "New"},
+               {"retry", retry}});
+    const auto later = unknown.get().error();
+    EXPECT_EQ(traits(later.code).retry, retry);
+    EXPECT_THAT(later.message, HasSubstr("KONTRACT_OF_TOMORROW"));
+  }
+}
+
+TEST_F(ClientTest, WhatWasSentIsLostWithTheConnectionAndWhatWasNotWaitsForTheNext) {
+  Client client(options());
+  std::optional<Peer> peer(accept());
+  peer->welcome({{"limits", {{"calls_in_flight", 1}}}});
+  auto sent = call(client, "sent");
+  auto waiting = call(client, "waiting");
+  EXPECT_EQ(peer->read()["fn"], "sent");
+  peer->drop();
+  const auto lost = sent.get();
+  ASSERT_FALSE(lost);
+  EXPECT_EQ(lost.error().code, Errc::timeout);
+  EXPECT_THAT(lost.error().message, HasSubstr("unknown"));
+
+  peer.emplace(accept());
+  peer->welcome();
+  const Json next = peer->read();
+  EXPECT_EQ(next["fn"], "waiting");
+  peer->answer(next, 1);
+  EXPECT_TRUE(waiting.get());
+}
+
+TEST_F(ClientTest, ACallFailsWhenItsTimeIsOutAndItsLateAnswerIsNobodys) {
+  ClientOptions hasty = options();
+  hasty.call_timeout = 50ms;
+  Client client(hasty);
+  auto unsent = call(client, "unsent");
+  const auto never_ran = unsent.get();
+  ASSERT_FALSE(never_ran);
+  EXPECT_EQ(never_ran.error().code, Errc::timeout);
+  EXPECT_THAT(never_ran.error().message, HasSubstr("did not run"));
+
+  Peer peer = accept();
+  peer.welcome();
+  auto slow = call(client, "slow");
+  const Json late = peer.read();
+  EXPECT_EQ(late["fn"], "slow");
+  EXPECT_LE(late["timeout_ms"], 50);
+  const auto expired = slow.get();
+  ASSERT_FALSE(expired);
+  EXPECT_EQ(expired.error().code, Errc::timeout);
+  EXPECT_THAT(expired.error().message, HasSubstr("unknown"));
+  auto next = call(client, "next");
+  peer.answer(late, "late");
+  peer.answer(peer.read(), "next");
+  const auto result = next.get();
+  ASSERT_TRUE(result) << result.error().message;
+  EXPECT_EQ(result->result, "next");
+}
+
+TEST_F(ClientTest, ARefusalThatNoRetryCuresEndsTheClient) {
+  struct Case {
+    const char* name;
+    std::function<void(Peer&)> refuse;
+    Errc code;
+  };
+  const Json close = {{"t", "close"}, {"code", "KONTRACT_UNAUTHORIZED"}, {"message", "No token"}};
+  const std::vector<Case> cases{
+      {"a close message",
+       [&](Peer& peer) {
+         peer.upgrade();
+         peer.read();
+         peer.send(close);
+         peer.close("");
+       },
+       Errc::unauthorized},
+      {"an error before the welcome",
+       [](Peer& peer) {
+         peer.upgrade();
+         peer.read();
+         peer.send({{"t", "error"}, {"code", "KONTRACT_FORBIDDEN"}, {"message", "Not yours"}});
+         peer.close("");
+       },
+       Errc::forbidden},
+      {"only the reason of the close frame",
+       [](Peer& peer) {
+         peer.upgrade();
+         peer.read();
+         peer.close("KONTRACT_UNAUTHORIZED");
+       },
+       Errc::unauthorized},
+      {"an HTTP answer with a body",
+       [](Peer& peer) {
+         peer.refuse(http::status::bad_request,
+                     R"({"error":"KONTRACT_INVALID_REQUEST","message":"Bad"})");
+       },
+       Errc::invalid_request},
+      {"an HTTP answer of a stranger",
+       [](Peer& peer) { peer.refuse(http::status::not_found, "<html>"); }, Errc::not_found},
+      {"a token that runs out later",
+       [&](Peer& peer) {
+         peer.welcome();
+         peer.send(close);
+         peer.close("");
+       },
+       Errc::unauthorized},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.name);
+    Client client(options());
+    auto early = call(client, "early");
+    Peer peer = accept();
+    c.refuse(peer);
+    const auto failed = early.get();
+    ASSERT_FALSE(failed);
+    // A call that was sent before the end has an unknown outcome instead.
+    EXPECT_THAT(failed.error().code, AnyOf(c.code, Errc::timeout));
+    const auto later = client.call("later", Json::array());
+    ASSERT_FALSE(later);
+    EXPECT_EQ(later.error().code, c.code);
+    EXPECT_EQ(client.connect().error().code, c.code);
+    EXPECT_FALSE(somebody_knocks());
+    acceptor_.non_blocking(false);
+  }
+}
+
+TEST_F(ClientTest, ARefusalThatMayPassIsTriedAgain) {
+  std::vector<bool> seen;
+  std::promise<void> thrice;
+  Client client(options());
+  client.on_connection([&](bool up) {
+    seen.push_back(up);
+    if (seen.size() == 3) thrice.set_value();
+  });
+  accept().refuse(http::status::service_unavailable, "");
+  {
+    Peer peer = accept();
+    peer.upgrade();
+    peer.read();
+    peer.send({{"t", "close"}, {"code", "KONTRACT_OVERLOADED"}, {"message", "Full"}});
+    peer.close("KONTRACT_OVERLOADED");
+  }
+  {
+    Peer peer = accept();
+    peer.welcome();
+    peer.send({{"t", "close"}, {"code", "KONTRACT_OVERLOADED"}, {"message", "Draining"}});
+    peer.close("KONTRACT_OVERLOADED");
+  }
+  Peer peer = accept();
+  peer.welcome();
+  thrice.get_future().wait();
+  EXPECT_EQ(seen, (std::vector{true, false, true}));
+}
+
+TEST_F(ClientTest, AnswersThatComeAfterACloseMessageStillCount) {
+  Client client(options());
+  Peer peer = accept();
+  peer.welcome();
+  auto outcome = call(client, "last");
+  const Json last = peer.read();
+  peer.send({{"t", "close"}, {"code", "KONTRACT_OVERLOADED"}, {"message", "Draining"}});
+  peer.answer(last, "done");
+  const auto result = outcome.get();
+  ASSERT_TRUE(result) << result.error().message;
+  EXPECT_EQ(result->result, "done");
+}
+
+TEST_F(ClientTest, AServerThatFallsSilentIsLeftAfterThreeHeartbeats) {
+  Client client(options());
+  {
+    Peer peer = accept();
+    peer.welcome({{"heartbeat_ms", 20}});
+    int beats = 0;
+    for (Json message = peer.read(); message.is_object(); message = peer.read()) {
+      EXPECT_EQ(message["t"], "heartbeat");
+      EXPECT_GT(message["timestamp"], 1'600'000'000'000);
+      ++beats;
+    }
+    EXPECT_GE(beats, 2);
+  }
+  accept().welcome();
+}
+
+TEST_F(ClientTest, AServerThatSpeaksNonsenseIsLeft) {
+  for (const char* frame : {"{", "[]", "7"}) {
+    SCOPED_TRACE(frame);
+    Client client(options());
+    Peer peer = accept();
+    peer.welcome();
+    peer.send_text(frame);
+    accept().welcome();
+  }
+}
+
+TEST_F(ClientTest, MoreCallsThanItMayKeepAreRefusedAtOnce) {
+  ClientOptions small = options();
+  small.calls_max = 2;
+  Client client(small);
+  auto first = call(client, "first");
+  auto second = call(client, "second");
+  const auto third = client.call("third", Json::array());
+  ASSERT_FALSE(third);
+  EXPECT_EQ(third.error().code, Errc::overloaded);
+  Peer peer = accept();
+  peer.welcome();
+  peer.answer(peer.read(), 1);
+  EXPECT_TRUE(first.get());
+  auto fourth = call(client, "fourth");
+  EXPECT_EQ(peer.read()["fn"], "second");
+  EXPECT_EQ(peer.read()["fn"], "fourth");
+}
+
+TEST_F(ClientTest, CloseFailsWhatIsUnansweredAndWhatComesLater) {
+  std::promise<void> lost;
+  Client client(options());
+  Peer peer = accept();
+  client.on_connection([&](bool up) {
+    if (!up) lost.set_value();
+  });
+  peer.welcome();
+  auto unanswered = call(client, "unanswered");
+  peer.read();
+  client.close();
+  EXPECT_TRUE(peer.read().is_null());
+  lost.get_future().wait();
+  for (const auto& result : {unanswered.get(), client.call("later", Json::array())}) {
+    ASSERT_FALSE(result);
+    EXPECT_EQ(result.error().code, Errc::overloaded);
+    EXPECT_THAT(result.error().message, HasSubstr("closed"));
+  }
+}
+
+TEST_F(ClientTest, ItsEndFailsWhatWaitsEvenWithoutAConnection) {
+  Outcome waiting;
+  {
+    ClientOptions nowhere = options();
+    acceptor_.close();
+    Client client(nowhere);
+    waiting = call(client, "waiting");
+  }
+  const auto result = waiting.get();
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().code, Errc::overloaded);
+}
+
+// A coroutine that nobody waits for.
+struct Detached {
+  struct promise_type {
+    Detached get_return_object() { return {}; }
+    std::suspend_never initial_suspend() noexcept { return {}; }
+    std::suspend_never final_suspend() noexcept { return {}; }
+    void return_void() {}
+    void unhandled_exception() { std::terminate(); }
+  };
+};
+
+Detached read_twice(Client& client, std::promise<Json>& both) {
+  Json args = Json::array({"a"});
+  const Result<CallResult> first = co_await client.async_call("first", args);
+  args[0] = first->result;
+  const Result<CallResult> second = co_await client.async_call("second", args);
+  both.set_value(second->result);
+}
+
+TEST_F(ClientTest, ACallCanBeAwaited) {
+  Client client(options());
+  std::promise<Json> both;
+  read_twice(client, both);
+  Peer peer = accept();
+  peer.welcome();
+  const Json first = peer.read();
+  EXPECT_EQ(first["fn"], "first");
+  peer.answer(first, 7);
+  const Json second = peer.read();
+  EXPECT_EQ(second["args"], Json::array({7}));
+  peer.answer(second, "done");
+  EXPECT_EQ(both.get_future().get(), "done");
+}
+
+TEST_F(ClientTest, WaitingOnItsOwnThreadIsRefusedInsteadOfHanging) {
+  Client client(options());
+  std::promise<std::pair<Errc, Errc>> codes;
+  client.call("any", Json::array(), [&](const Result<CallResult>&) {
+    codes.set_value(
+        {client.call("inner", Json::array()).error().code, client.connect().error().code});
+  });
+  Peer peer = accept();
+  peer.welcome();
+  peer.answer(peer.read(), 1);
+  EXPECT_EQ(codes.get_future().get(), std::pair(Errc::invalid_request, Errc::invalid_request));
+}
+
+TEST_F(ClientTest, ItMayEndInsideItsOwnCallback) {
+  auto client = std::make_unique<Client>(options());
+  std::promise<void> gone;
+  client->call("any", Json::array(), [&](const Result<CallResult>&) {
+    client.reset();
+    gone.set_value();
+  });
+  Peer peer = accept();
+  peer.welcome();
+  peer.answer(peer.read(), 1);
+  gone.get_future().wait();
+  EXPECT_TRUE(peer.read().is_null());
+}
+
+TEST_F(ClientTest, ACallThatCannotBeSentFailsAlone) {
+  struct Case {
+    const char* name;
+    Json args;
+    Errc code;
+  };
+  Client client(options());
+  Peer peer = accept();
+  peer.welcome({{"limits", {{"frame_bytes", 200}}}});
+  for (const Case& c : {Case{"no array", Json::object(), Errc::invalid_request},
+                        Case{"not UTF-8", Json::array({"\xff"}), Errc::invalid_request},
+                        Case{"too large", Json::array({std::string(200, 'x')}), Errc::too_large}}) {
+    SCOPED_TRACE(c.name);
+    const auto result = client.call("table.set", c.args);
+    ASSERT_FALSE(result);
+    EXPECT_EQ(result.error().code, c.code);
+  }
+  auto good = call(client, "good");
+  peer.answer(peer.read(), 1);
+  EXPECT_TRUE(good.get());
+}
+
+TEST_F(ClientTest, ConnectSaysWhyThereIsNoConnection) {
+  struct Case {
+    const char* name;
+    std::function<void(ClientOptions&)> change;
+    Errc code;
+    const char* message;
+  };
+  const auto once = [](ClientOptions& options) { options.reconnect = false; };
+  const auto port_of_nobody = [&] {
+    asio::ip::tcp::acceptor closed{io_, {asio::ip::make_address("127.0.0.1"), 0}};
+    return std::to_string(closed.local_endpoint().port());
+  }();
+  for (const Case& c :
+       {Case{"nobody listens",
+             [&](ClientOptions& options) {
+               once(options);
+               options.url = "ws://127.0.0.1:" + port_of_nobody;
+             },
+             Errc::overloaded, "Connection refused"},
+        Case{"nobody listens, and it tries for a while",
+             [&](ClientOptions& options) {
+               options.connect_timeout = 100ms;
+               options.url = "ws://localhost:" + port_of_nobody;
+             },
+             Errc::timeout, "Connection refused"},
+        Case{"it listens and says nothing",
+             [&](ClientOptions& options) {
+               once(options);
+               options.connect_timeout = 50ms;
+             },
+             Errc::overloaded, "in time"},
+        Case{"not a url", [](ClientOptions& options) { options.url = "wss://x"; },
+             Errc::invalid_request, "ws://"},
+        Case{"not a session's name", [](ClientOptions& options) { options.session = "a b"; },
+             Errc::invalid_request, "'a b'"},
+        Case{"no session", [](ClientOptions& options) { options.session = ""; },
+             Errc::invalid_request, "''"}}) {
+    SCOPED_TRACE(c.name);
+    ClientOptions changed = options();
+    c.change(changed);
+    Client client(changed);
+    const auto welcome = client.connect();
+    ASSERT_FALSE(welcome);
+    if (std::string_view(c.message) == "in time") {
+      // The attempt and the wait for it end at the same moment; either may be first.
+      EXPECT_THAT(welcome.error().code, AnyOf(Errc::timeout, c.code));
+      continue;
+    }
+    EXPECT_EQ(welcome.error().code, c.code);
+    EXPECT_THAT(welcome.error().message, HasSubstr(c.message));
+  }
+}
+
+TEST(ClientWireTest, UrlsAreTakenApart) {
+  struct Case {
+    const char* url;
+    const char* host;
+    const char* port;
+  };
+  for (const Case& c :
+       {Case{"ws://127.0.0.1:8787", "127.0.0.1", "8787"}, Case{"ws://localhost", "localhost", "80"},
+        Case{"ws://example.org:1/", "example.org", "1"}, Case{"ws://[::1]:65535", "::1", "65535"},
+        Case{"ws://[::1]", "::1", "80"}}) {
+    SCOPED_TRACE(c.url);
+    const auto url = client_wire::parse_url(c.url);
+    ASSERT_TRUE(url);
+    EXPECT_EQ(url->host, c.host);
+    EXPECT_EQ(url->port, c.port);
+  }
+  for (const char* bad : {"", "http://x", "ws://", "ws://:1", "ws://x:", "ws://x:0", "ws://x:65536",
+                          "ws://x:1a", "ws://x/ws", "ws://a@b", "ws://a b", "ws://[::1"}) {
+    SCOPED_TRACE(bad);
+    EXPECT_FALSE(client_wire::parse_url(bad));
+  }
+}
+
+}  // namespace
+}  // namespace kontract

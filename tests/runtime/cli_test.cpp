@@ -1,0 +1,210 @@
+#include "runtime/cli.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <filesystem>
+#include <sstream>
+
+#include "net/token.hpp"
+#include "runtime/runtime.hpp"
+
+namespace kontract {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+struct Outcome {
+  int code;
+  std::string out, err;
+};
+
+Outcome kontract_program(std::vector<std::string> args) {
+  std::ostringstream out;
+  std::ostringstream err;
+  const int code = cli::run(std::move(args), {out, err});
+  return {code, out.str(), err.str()};
+}
+
+class Directory {
+ public:
+  Directory() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "cli_test-XXXXXX").string();
+    if (mkdtemp(pattern.data()) != nullptr) path_ = pattern;
+  }
+  ~Directory() { std::filesystem::remove_all(path_); }
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+// A server in this process, as `kontract serve` would start it.
+class CliServerTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    Options options;
+    options.store.data = directory_.path();
+    options.store.ballast_bytes = 0;
+    options.server.port = 0;
+    auto started = Runtime::start(options);
+    ASSERT_TRUE(started) << started.error().message;
+    runtime_ = std::move(*started);
+  }
+
+  Outcome ask(std::vector<std::string> args) {
+    args.insert(args.begin() + 1, {"--url", "ws://127.0.0.1:" + std::to_string(runtime_->port())});
+    return kontract_program(std::move(args));
+  }
+
+  Directory directory_;
+  std::unique_ptr<Runtime> runtime_;
+};
+
+TEST_F(CliServerTest, CallTakesJsonOrStringsAndPrintsTheResult) {
+  ASSERT_EQ(ask({"call", "demo", "table.create", "users", R"({"permissions":7})"}).code, 0);
+  EXPECT_EQ(ask({"call", "demo", "table.set", "users", "u1", R"({"name":"Ada","n":[1,2]})"}).out,
+            "true\n");
+  EXPECT_EQ(ask({"call", "demo", "table.get", "users", "u1"}).out,
+            "{\"n\":[1,2],\"name\":\"Ada\"}\n");
+  EXPECT_EQ(ask({"call", "demo", "table.get", "users", "u2"}).out, "null\n");
+  // A whole argument in brackets is one JSON array, not several arguments.
+  const auto batch = ask({"call", "demo", "table.batch",
+                          R"([["table.set","users","u3",{}],["table.get","users","u1"]])"});
+  EXPECT_EQ(batch.code, 0) << batch.err;
+}
+
+TEST_F(CliServerTest, AFailedCallSaysWhyOnStderrAndHowToFixIt) {
+  const auto outcome = ask({"call", "demo", "table.get", "nothing", "u1"});
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_EQ(outcome.out, "");
+  EXPECT_THAT(outcome.err, AllOf(StartsWith("KONTRACT_STORAGE_PTR_NOT_FOUND: Table nothing"),
+                                 HasSubstr("\nhint: ")));
+}
+
+TEST_F(CliServerTest, TablesAreListedInColumns) {
+  ask({"call", "demo", "table.create", "a", R"({"permissions":7})"});
+  ask({"call", "demo", "table.create", "long_name", R"({"permissions":5})"});
+  ask({"call", "demo", "table.set", "a", "1", "{}"});
+  EXPECT_EQ(ask({"tables", "demo"}).out,
+            "TABLE      PERMISSIONS  RECORDS\n"
+            "a          RWX                1\n"
+            "long_name  R-X                0\n");
+  EXPECT_EQ(ask({"tables", "a b"}).code, 1);
+}
+
+TEST_F(CliServerTest, CheckReadsADirectoryThatNoServerHasOpen) {
+  ask({"call", "demo", "table.create", "users", R"({"permissions":7})"});
+  ask({"call", "demo", "table.set", "users", "u1", "{}"});
+  const std::string data = directory_.path().string();
+  EXPECT_EQ(kontract_program({"check", data}).code, 1);
+  runtime_->stop();
+  runtime_.reset();
+  const auto outcome = kontract_program({"check", data});
+  EXPECT_EQ(outcome.code, 0) << outcome.out << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("records 1"));
+  EXPECT_THAT(outcome.out, HasSubstr("no problems"));
+}
+
+TEST(CliTest, ServeRefusesToStartWhereItCannot) {
+  const auto outcome =
+      kontract_program({"serve", "--port", "0", "--data", "/dev/null", "--log-level", "off"});
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_THAT(outcome.err, AllOf(StartsWith("KONTRACT_"), HasSubstr("\nhint: ")));
+}
+
+TEST(CliTest, WithoutAServerCallSaysHowToStartOne) {
+  // Port 1 is privileged and taken by nobody on a loopback interface.
+  const auto outcome =
+      kontract_program({"call", "--url", "ws://127.0.0.1:1", "demo", "table.list"});
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_THAT(outcome.err, HasSubstr("kontract serve"));
+}
+
+TEST(CliTest, WrongUsageExitsWithTwoAndNamesWhatIsWrong) {
+  struct Case {
+    std::vector<std::string> args;
+    const char* message;
+  };
+  for (const Case& c :
+       {Case{{}, "subcommand is required"}, Case{{"sreve"}, "sreve"},
+        Case{{"serve", "--prot", "1"}, "--prot"}, Case{{"serve", "--port", "x"}, "--port: 'x'"},
+        Case{{"serve", "--config", "/missing.toml"}, "/missing.toml"}, Case{{"call", "demo"}, "FN"},
+        Case{{"call", "demo", "f", "--bad"}, "--bad"},
+        Case{{"token", "issue", "--owner", "o", "--perm", "8", "--secret", "s"}, "--perm"},
+        Case{{"token", "issue", "--owner", "o", "--perm", "7", "--secret", "s"}, "shorter"},
+        Case{{"token", "issue", "--owner", "o", "--perm", "7", "--secret", std::string(32, 's'),
+              "--ttl", "2h"},
+             "--ttl"},
+        Case{{"tables"}, "SESSION"}}) {
+    SCOPED_TRACE(c.message);
+    const auto outcome = kontract_program(c.args);
+    EXPECT_EQ(outcome.code, 2);
+    EXPECT_THAT(outcome.err, HasSubstr(c.message));
+    EXPECT_EQ(outcome.out, "");
+  }
+}
+
+TEST(CliTest, ServeRefusesAnUnknownVariableByName) {
+  ::setenv("KONTRACT_PROT", "1", 1);
+  const auto outcome = kontract_program({"serve", "--port", "0"});
+  ::unsetenv("KONTRACT_PROT");
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("KONTRACT_PROT"));
+}
+
+TEST(CliTest, HelpOfServeListsFlagVariableKeyAndDefaultOfEachSetting) {
+  const auto outcome = kontract_program({"serve", "--help"});
+  EXPECT_EQ(outcome.code, 0);
+  for (const Setting& setting : settings()) {
+    EXPECT_THAT(outcome.out, HasSubstr("--" + setting.name + " " + setting.type));
+    EXPECT_THAT(outcome.out,
+                HasSubstr("env " + setting.variable() + ", key " + setting.name + ")"));
+    EXPECT_THAT(outcome.out, HasSubstr("default " + setting.text(ServeOptions())));
+  }
+}
+
+TEST(CliTest, ExplainKnowsEveryCodeWithOrWithoutPrefix) {
+  const std::string all = kontract_program({"explain"}).out;
+  for (const ErrorTraits& error : all_errors()) {
+    SCOPED_TRACE(error.name);
+    EXPECT_THAT(all, HasSubstr(std::string(error.name)));
+    const std::string name(error.name);
+    const auto full = kontract_program({"explain", name});
+    EXPECT_EQ(full.code, 0);
+    EXPECT_THAT(full.out,
+                AllOf(HasSubstr(std::string(error.cause)), HasSubstr(std::string(error.cure)),
+                      HasSubstr(std::to_string(error.http_status))));
+    EXPECT_EQ(kontract_program({"explain", name.substr(name.find('_') + 1)}).out, full.out);
+  }
+  EXPECT_EQ(kontract_program({"explain", "KONTRACT_NONSENSE"}).code, 1);
+}
+
+TEST(CliTest, VersionIsThatOfTheProject) {
+  EXPECT_THAT(kontract_program({"version"}).out, ::testing::MatchesRegex("kontract [0-9.]+\n"));
+}
+
+TEST(CliTest, AnIssuedTokenSaysWhatWasAskedFor) {
+  const std::string secret(32, 's');
+  auto outcome =
+      kontract_program({"token", "issue", "--secret", secret, "--owner", "acme", "--perm", "5",
+                        "--group", "admin", "--group", "staff", "--ttl", "5m", "--session", "one"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  outcome.out.pop_back();
+  const auto now = std::chrono::system_clock::now();
+  const auto identified = verify_token(outcome.out, secret, now);
+  ASSERT_TRUE(identified);
+  EXPECT_EQ(identified->peer.owner, "acme");
+  EXPECT_EQ(identified->peer.user, "acme");
+  EXPECT_EQ(identified->peer.perm, 5);
+  EXPECT_EQ(identified->peer.ugroups, (std::vector<std::string>{"admin", "staff"}));
+  EXPECT_EQ(identified->peer.only_session, "one");
+  EXPECT_LE(identified->expires, now + std::chrono::minutes(5));
+  EXPECT_FALSE(verify_token(outcome.out, std::string(32, 'x'), now));
+}
+
+}  // namespace
+}  // namespace kontract
