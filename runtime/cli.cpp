@@ -9,8 +9,19 @@
 namespace kontract::cli {
 namespace {
 
-// CLI11 takes [1,2] apart into two arguments. With this before it, it does not.
+// Before an argument, it keeps CLI11 from taking [1,2] apart and -1 for an option.
 constexpr char kWhole = '\x1f';
+
+// Marks what is no option: lists, negative numbers, and all that follows --.
+std::vector<std::string> mark_whole(std::vector<std::string> args) {
+  const auto dashes = std::ranges::find(args, "--");
+  for (auto arg = args.begin(); arg != args.end(); ++arg) {
+    const bool number = arg->size() > 1 && (*arg)[0] == '-' && (*arg)[1] >= '0' && (*arg)[1] <= '9';
+    if (arg > dashes || number || arg->starts_with('[')) arg->insert(0, 1, kWhole);
+  }
+  if (dashes != args.end()) args.erase(dashes);
+  return args;
+}
 
 struct Parsed {
   Values flags;
@@ -111,7 +122,10 @@ int run(std::vector<std::string> args, Streams streams) {
   add_server(*call, parsed);
   call->add_option("FN", parsed.function, "The function, such as table.get")->required();
   call->add_option("ARGS", parsed.args, "Each as JSON, or a string if it is not JSON");
-  call->footer("Put -- before arguments that begin with a dash.");
+  call->footer(
+      "A number as a string is '\"1\"'. Put -- before arguments that begin with a dash, unless "
+      "they "
+      "are numbers.");
 
   CLI::App* list = app.add_subcommand("tables", "List the tables of a session");
   add_server(*list, parsed);
@@ -131,10 +145,8 @@ int run(std::vector<std::string> args, Streams streams) {
                 << "Run `kontract --help` for those there are.\n";
     return kUsage;
   }
-  for (std::string& arg : args) {
-    if (arg.starts_with('[')) arg.insert(0, 1, kWhole);
-  }
   try {
+    if (!args.empty() && args.front() == "call") args = mark_whole(std::move(args));
     std::ranges::reverse(args);  // as CLI11 takes a vector
     app.parse(std::move(args));
   } catch (const CLI::ParseError& stopped) {

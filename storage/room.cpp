@@ -1,6 +1,7 @@
 #include "storage/room.hpp"
 
 #include <sys/statvfs.h>
+#include <time.h>
 
 #include <cerrno>
 #include <cstdio>
@@ -10,7 +11,15 @@ namespace {
 
 constexpr double kMapWalkRatio = 0.75;
 constexpr double kMapNoneRatio = 0.98;
-constexpr int kWalkRest = 20;  // times as long as the walk took
+constexpr int kWalkRest = 20;              // times as long as the walk took
+constexpr std::size_t kWalksPerMap = 256;  // but at least one for so much growth
+
+// Of the processor: that a thread had to wait does not make the walk dear.
+std::chrono::nanoseconds thread_time() {
+  timespec time{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
 
 std::string mib(std::size_t bytes) {
   char text[32];
@@ -35,13 +44,16 @@ void MapRoom::refresh() {
   const auto map = static_cast<double>(map_bytes_);
   std::size_t used = environment_.high_water_bytes();
   if (static_cast<double>(used) > map * kMapWalkRatio) {
-    const auto begin = std::chrono::steady_clock::now();
-    if (begin < walk_after_) return;
+    if (std::chrono::steady_clock::now() < walk_after_ &&
+        used - walked_at_bytes_ < map_bytes_ / kWalksPerMap) {
+      return;
+    }
+    walked_at_bytes_ = used;
+    const std::chrono::nanoseconds begin = thread_time();
     auto usage = environment_.usage();
     if (!usage) return alarm_(usage.error().message);
     used = usage->used_bytes;
-    const auto end = std::chrono::steady_clock::now();
-    walk_after_ = end + kWalkRest * (end - begin);
+    walk_after_ = std::chrono::steady_clock::now() + kWalkRest * (thread_time() - begin);
   }
   used_bytes_.store(used, std::memory_order_relaxed);
 

@@ -29,7 +29,7 @@ class MapRoom {
   MapRoom(Environment& environment, Alarm alarm);
 
   // After each commit, and now and then. Walks the free list only when the high-water mark is past
-  // 75 %, and spends at most a twentieth of the time on it. Thread-safe.
+  // 75 %, and hardly spends more than a twentieth of the time on it. Thread-safe.
   void refresh();
 
   Status admit(bool frees_space) const;
@@ -43,6 +43,7 @@ class MapRoom {
   std::atomic<Room> room_{Room::plenty};
   std::mutex mutex_;
   std::chrono::steady_clock::time_point walk_after_;
+  std::size_t walked_at_bytes_ = 0;  // the high-water mark then
 };
 
 // The disk that a data directory is on: deletes only below the floor, nothing below half of it.

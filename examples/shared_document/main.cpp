@@ -56,7 +56,7 @@ Status kill_now_and_then(const Plan& plan, std::size_t edits, const Progress& pr
     const auto moment = std::uniform_int_distribution<std::size_t>(begin, end - 1)(random);
     if (!progress.wait_for_count(moment)) return {};  // The writers say what failed.
     server.kill();
-    const Status started = server.start();
+    Status started = server.start();
     if (!started) return started;
     std::cout << "killed and restarted after " << moment << " acknowledged edits\n" << std::flush;
   }
@@ -76,7 +76,7 @@ Result<std::string> rebuild(const Plan& plan, const std::string& start, const Ed
   }
   Document document(start);
   for (const Json* patches : seen->edits) {
-    const Status applied = document.apply(*patches);
+    Status applied = document.apply(*patches);
     if (!applied) return applied.error();
   }
   return document.text();
@@ -123,7 +123,7 @@ Status run(Plan plan) {
   if (!whole) edits.resize(plan.edits);
   Document expected(trace->start);
   for (const Json& patches : edits) {
-    const Status applied = expected.apply(patches);
+    Status applied = expected.apply(patches);
     if (!applied) return applied.error();
   }
   if (whole && expected.text() != trace->end) {
@@ -133,7 +133,7 @@ Status run(Plan plan) {
   std::unique_ptr<ServerProcess> server;
   if (plan.own_server || plan.chaos) {
     server = std::make_unique<ServerProcess>(plan.server_binary, plan.data);
-    const Status started = server->start();
+    Status started = server->start();
     if (!started) return started;
     plan.url = server->url();
   }
@@ -146,7 +146,7 @@ Status run(Plan plan) {
         client.call("table.create", Json::array({kTable, Json{{"permissions", 7}}}));
     if (!created) return created.error();
   }
-  const Status written = write_and_watch(plan, edits, server.get());
+  Status written = write_and_watch(plan, edits, server.get());
   if (!written) return written;
   const auto text = rebuild(plan, trace->start, edits);
   if (!text) return text.error();

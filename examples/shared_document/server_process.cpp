@@ -1,12 +1,12 @@
 #include "server_process.hpp"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <charconv>
+#include <csignal>
 #include <cstdio>
 #include <filesystem>
 #include <vector>
@@ -35,6 +35,7 @@ Status ServerProcess::start() {
   const std::vector<std::string> words{binary_,  "serve", "--port",      std::to_string(port_),
                                        "--data", data_,   "--log-level", "warning"};
   std::vector<char*> argv;
+  argv.reserve(words.size() + 1);
   for (const std::string& word : words) argv.push_back(const_cast<char*>(word.c_str()));
   argv.push_back(nullptr);
 

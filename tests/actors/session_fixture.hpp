@@ -57,9 +57,6 @@ class SessionFixture : public ::testing::Test {
     std::string pattern = (std::filesystem::temp_directory_path() / "kontract-XXXXXX").string();
     ASSERT_NE(mkdtemp(pattern.data()), nullptr);
     store_options_.data = pattern;
-    store_options_.map_bytes = limits::kGiB;
-    store_options_.disk_floor_bytes = 0;
-    store_options_.ballast_bytes = 0;
     start();
   }
 
@@ -158,7 +155,11 @@ class SessionFixture : public ::testing::Test {
   }
 
   Peer peer_{.owner = "tenant-1", .user = "u", .perm = perms::RWX, .ugroups = {"admin"}};
-  StoreOptions store_options_;
+  StoreOptions store_options_{.data = {},
+                              .map_bytes = limits::kGiB,
+                              .disk_floor_bytes = 0,
+                              .ballast_bytes = 0,
+                              .alarm = {}};
   SessionOptions session_options_;
   std::unique_ptr<Store> store_;
   std::unique_ptr<boost::asio::io_context> io_;

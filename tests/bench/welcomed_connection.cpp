@@ -27,14 +27,17 @@ std::optional<Frame> first_frame(std::string_view bytes) {
 
 WelcomedConnection::WelcomedConnection(std::uint16_t port, const std::string& session)
     : fd_(connect_to({"127.0.0.1", port, "/"})) {
-  std::string bytes = upgrade_request({"127.0.0.1", port, "/ws/" + session}, "", "");
-  append_text_frame(bytes, R"({"t":"hello","v":1})");
+  std::string hello;
+  append_text_frame(hello, R"({"t":"hello","v":1})");
   try {
     setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &kTimeout, sizeof kTimeout);
-    if (send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL) < 0) {
-      throw std::runtime_error("the server closed a new connection");
-    }
-    await_welcome();
+    transmit(upgrade_request({"127.0.0.1", port, "/ws/" + session}, "", ""));
+    // A client waits for the answer before it sends a frame (RFC 6455, section 4.1).
+    std::string in = receive_until([](std::string_view bytes) {
+      return bytes.find(kHeadEnd) != std::string_view::npos;
+    });
+    transmit(hello);
+    await_welcome(std::move(in));
   } catch (...) {
     close(fd_);
     throw;
@@ -43,20 +46,29 @@ WelcomedConnection::WelcomedConnection(std::uint16_t port, const std::string& se
 
 WelcomedConnection::~WelcomedConnection() { close(fd_); }
 
-void WelcomedConnection::await_welcome() {
-  std::string in;
+void WelcomedConnection::transmit(const std::string& bytes) {
+  if (send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL) < 0) {
+    throw std::runtime_error("the server closed a new connection");
+  }
+}
+
+std::string WelcomedConnection::receive_until(
+    const std::function<bool(std::string_view)>& complete, std::string in) {
   std::array<char, 4096> buffer;
-  while (true) {
+  while (!complete(in)) {
     const ssize_t count = recv(fd_, buffer.data(), buffer.size(), 0);
     if (count <= 0) throw std::runtime_error("no welcome for a connection: " + in);
     in.append(buffer.data(), static_cast<std::size_t>(count));
-    const auto frame = first_frame(in);
-    if (!frame) continue;
-    welcome_ = frame->payload;
-    if (welcome_.find(R"("t":"welcome")") == std::string::npos) {
-      throw std::runtime_error("no welcome for a connection but " + welcome_);
-    }
-    return;
+  }
+  return in;
+}
+
+void WelcomedConnection::await_welcome(std::string in) {
+  in = receive_until([](std::string_view bytes) { return first_frame(bytes).has_value(); },
+                     std::move(in));
+  welcome_ = first_frame(in)->payload;
+  if (welcome_.find(R"("t":"welcome")") == std::string::npos) {
+    throw std::runtime_error("no welcome for a connection but " + welcome_);
   }
 }
 

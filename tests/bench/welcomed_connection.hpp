@@ -4,7 +4,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
+#include <string_view>
 
 namespace kontract::bench {
 
@@ -20,7 +22,10 @@ class WelcomedConnection {
   const std::string& welcome() const { return welcome_; }  // the frame's JSON text
 
  private:
-  void await_welcome();
+  void transmit(const std::string& bytes);
+  std::string receive_until(const std::function<bool(std::string_view)>& complete,
+                            std::string in = {});
+  void await_welcome(std::string in);
 
   int fd_;
   std::string welcome_;

@@ -39,7 +39,7 @@ export class Server {
   // Starts a server on `data`, or on a new directory. Rejects, with what the server printed, when
   // it does not listen in time.
   static async start(data) {
-    if (!process.env.KONTRACT_BIN) throw new Error('KONTRACT_BIN must name the kontract program');
+    if (!process.env.SERVER_PROGRAM) throw new Error('SERVER_PROGRAM must name the kontract program');
     if (!data) {
       data = mkdtempSync(join(tmpdir(), 'kontract-js-'));
       Server.#directories.add(data);
@@ -50,7 +50,7 @@ export class Server {
   }
 
   async #run() {
-    this.#child = spawn(process.env.KONTRACT_BIN, ['serve', '--data', this.data, '--port', '0'], {
+    this.#child = spawn(process.env.SERVER_PROGRAM, ['serve', '--data', this.data, '--port', '0'], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     Server.#children.add(this.#child);

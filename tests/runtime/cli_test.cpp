@@ -2,8 +2,8 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <sstream>
 
@@ -75,6 +75,9 @@ TEST_F(CliServerTest, CallTakesJsonOrStringsAndPrintsTheResult) {
   const auto batch = ask({"call", "demo", "table.batch",
                           R"([["table.set","users","u3",{}],["table.get","users","u1"]])"});
   EXPECT_EQ(batch.code, 0) << batch.err;
+  // Neither is taken for an option.
+  EXPECT_EQ(ask({"call", "demo", "table.push", "-1"}).code, 1);
+  EXPECT_EQ(ask({"call", "demo", "table.get", "--", "users", "--u1"}).out, "null\n");
 }
 
 TEST_F(CliServerTest, AFailedCallSaysWhyOnStderrAndHowToFixIt) {
@@ -88,7 +91,7 @@ TEST_F(CliServerTest, AFailedCallSaysWhyOnStderrAndHowToFixIt) {
 TEST_F(CliServerTest, TablesAreListedInColumns) {
   ask({"call", "demo", "table.create", "a", R"({"permissions":7})"});
   ask({"call", "demo", "table.create", "long_name", R"({"permissions":5})"});
-  ask({"call", "demo", "table.set", "a", "1", "{}"});
+  ask({"call", "demo", "table.set", "a", "u1", "{}"});
   EXPECT_EQ(ask({"tables", "demo"}).out,
             "TABLE      PERMISSIONS  RECORDS\n"
             "a          RWX                1\n"

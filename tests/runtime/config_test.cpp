@@ -2,8 +2,8 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -28,7 +28,7 @@ class ConfigTest : public ::testing::Test {
   void TearDown() override { std::filesystem::remove_all(directory_); }
 
   std::filesystem::path file(const std::string& text) {
-    const auto path = directory_ / "kontract.toml";
+    auto path = directory_ / "kontract.toml";
     std::ofstream(path) << text;
     return path;
   }

@@ -60,7 +60,10 @@ class ManualLog final : public CommitLog {
     return Error{Errc::storage_full, "The test's disk is full"};
   }
   Status flush() override {
-    while (!waiting_.empty()) apply();
+    while (!waiting_.empty()) {
+      apply();
+      if (::testing::Test::HasFatalFailure()) return Error{Errc::internal, "A batch failed"};
+    }
     return {};
   }
 
