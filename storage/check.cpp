@@ -197,7 +197,7 @@ class ShardCheck {
 Status check_shard(const DataDirectory& directory, unsigned index, unsigned& shards,
                    CheckReport& report) {
   const std::filesystem::path file = directory.shard(index) / "data.mdb";
-  if (!std::filesystem::exists(file)) {
+  if (!file_exists(file)) {
     return Error(Errc::storage_corrupt, file.string() + " is missing");
   }
   if (Status pages = check_pages(file); !pages) return pages;
@@ -221,7 +221,7 @@ Status check_shard(const DataDirectory& directory, unsigned index, unsigned& sha
 }  // namespace
 
 Result<CheckReport> check_data_directory(const std::filesystem::path& data) {
-  if (!std::filesystem::exists(data / "lock")) {
+  if (!file_exists(data / "lock")) {
     return Error(Errc::invalid_request, data.string() + " is not a data directory of kontract",
                  "Give the directory that the server was started with.");
   }

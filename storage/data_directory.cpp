@@ -49,9 +49,10 @@ Error bad_directory(const fs::path& path, std::string_view why, std::string hint
 }
 
 Status refuse_network(const fs::path& path) {
-  fs::path existing = fs::absolute(path);
-  std::error_code ignored;
-  while (!fs::exists(existing, ignored) && existing.has_relative_path()) {
+  std::error_code error;
+  fs::path existing = fs::absolute(path, error);
+  if (error) return lmdb_error(error.value(), "cannot make the path absolute", path);
+  while (!file_exists(existing) && existing.has_relative_path()) {
     existing = existing.parent_path();
   }
   struct statfs file_system {};
@@ -91,13 +92,17 @@ Status sync_directory(const fs::path& path) {
   return {};
 }
 
+bool file_exists(const fs::path& path) { return ::access(path.c_str(), F_OK) == 0; }
+
 Status create_directories_durably(const fs::path& path) {
-  const fs::path absolute = fs::absolute(path).lexically_normal();
+  std::error_code error;
+  const fs::path absolute = fs::absolute(path, error).lexically_normal();
+  if (error) return lmdb_error(error.value(), "cannot make the path absolute", path);
   fs::path at;
   for (const fs::path& part : absolute) {
     const fs::path parent = at;
     at /= part;
-    if (part.empty() || parent.empty() || ::access(at.c_str(), F_OK) == 0) continue;
+    if (part.empty() || parent.empty() || file_exists(at)) continue;
     if (::mkdir(at.c_str(), 0700) != 0 && errno != EEXIST) {
       return lmdb_error(errno, "cannot create the directory", at);
     }

@@ -46,6 +46,8 @@ Status create_directories_durably(const std::filesystem::path& path);
 
 Status sync_directory(const std::filesystem::path& path);
 
+bool file_exists(const std::filesystem::path& path);
+
 // Whether a file system with this `f_type` (statfs(2)) is on another machine.
 bool is_network_file_system(std::uint64_t type);
 

@@ -1,10 +1,10 @@
 #include "storage/room.hpp"
 
 #include <sys/statvfs.h>
-#include <time.h>
 
 #include <cerrno>
 #include <cstdio>
+#include <ctime>
 
 namespace kontract {
 namespace {

@@ -28,7 +28,7 @@ std::uint64_t shard_hash(const Identity& identity) {
     }
   };
   add(identity.owner);
-  add({"", 1});
+  add(std::string_view("\0", 1));
   add(identity.name);
   return hash;
 }
@@ -117,7 +117,7 @@ Result<std::unique_ptr<Environment>> LmdbStore::open_environment(unsigned index)
 // Shard 0 is set up last, so its format row says that all of them are. Without it there must be
 // nothing in any: then it was never finished, and is begun again.
 Result<unsigned> LmdbStore::existing_shards() {
-  if (fs::exists(directory_->shard(0) / "data.mdb")) {
+  if (file_exists(directory_->shard(0) / "data.mdb")) {
     auto first = open_environment(0);
     if (!first) return std::move(first).error();
     auto row = read_format(**first);
@@ -125,7 +125,7 @@ Result<unsigned> LmdbStore::existing_shards() {
     if (*row) return (*row)->shards;
   }
   for (unsigned i = 1; i < kShardsMax; ++i) {
-    if (!fs::exists(directory_->shard(i) / "data.mdb")) continue;
+    if (!file_exists(directory_->shard(i) / "data.mdb")) continue;
     auto other = open_environment(i);
     if (!other) return std::move(other).error();
     auto txn = (*other)->read();
@@ -160,7 +160,7 @@ Status LmdbStore::open_shards() {
   std::vector<std::unique_ptr<Environment>> environments(count);
   for (unsigned i = count; i-- > 0;) {
     const fs::path directory = directory_->shard(i);
-    if (*existing != 0 && !fs::exists(directory / "data.mdb")) {
+    if (*existing != 0 && !file_exists(directory / "data.mdb")) {
       return Error(Errc::storage_corrupt, (directory / "data.mdb").string() + " is missing",
                    "Restore the shard from a backup; all shards must be of one age.");
     }

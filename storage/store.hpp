@@ -43,7 +43,7 @@ struct StoreOptions {
   unsigned shards = 1;  // of a new directory; an existing one keeps its own (0: whatever it has)
   std::size_t map_bytes = limits::kMapBytes;  // per shard
   Durability durability = Durability::sync;
-  std::chrono::milliseconds sync_interval{10};  // relaxed: at most so long unsynced
+  std::chrono::milliseconds sync_interval{10};             // relaxed: at most so long unsynced
   std::size_t disk_floor_bytes = limits::kDiskFloorBytes;  // writes are refused below it; 0: off
   std::size_t ballast_bytes = limits::kBallastBytes;       // 0: none
   std::chrono::milliseconds version_retention{0};  // superseded versions are kept at least so long
@@ -71,7 +71,7 @@ struct StoreMetrics {
   std::uint64_t batches = 0;        // batches in them
   std::uint64_t bytes_written = 0;  // keys and values
   std::uint64_t failed_groups = 0;
-  std::size_t map_used_bytes = 0;   // of the fullest shard
+  std::size_t map_used_bytes = 0;  // of the fullest shard
   std::size_t disk_free_bytes = 0;
   bool writable = true;
 };
@@ -79,7 +79,8 @@ struct StoreMetrics {
 class Store {
  public:
   // Errors: storage_corrupt, storage_full (too little free to start), invalid_request (locked by
-  // another process, network file system, other number of shards, a file where a directory should be).
+  // another process, network file system, other number of shards, a file where a directory should
+  // be).
   static Result<std::unique_ptr<Store>> open(StoreOptions options);
   virtual ~Store() = default;  // flushes
 

@@ -1,6 +1,5 @@
 #include "net/detail/http_connection.hpp"
 
-#include <boost/asio/dispatch.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
@@ -12,6 +11,7 @@
 #include <utility>
 
 #include "actors/local_run.hpp"
+#include "net/detail/answer_box.hpp"
 #include "net/detail/http_router.hpp"
 #include "net/detail/ws_connection.hpp"
 #include "net/protocol.hpp"
@@ -42,16 +42,16 @@ std::string lower(std::string_view text) {
 
 std::string_view view(beast::string_view text) { return {text.data(), text.size()}; }
 
-class Exchange final : public Connection,
-                       public ReplyTarget,
-                       public std::enable_shared_from_this<Exchange> {
+class Exchange final : public Connection, public std::enable_shared_from_this<Exchange> {
  public:
   Exchange(std::shared_ptr<Hub> hub, Hub::Place place, Socket socket)
       : hub_(std::move(hub)),
         place_(std::move(place)),
         socket_(std::move(socket)),
         strand_(socket_.get_executor()),
-        waker_(strand_) {}
+        waker_(strand_),
+        box_(std::make_shared<AnswerBox<Exchange>>(this, strand_)) {}
+  ~Exchange() override { box_->close(); }
 
   void start() {
     ErrorCode ignored;
@@ -73,11 +73,22 @@ class Exchange final : public Connection,
     asio::post(strand_, [self = shared_from_this()] { self->end(); });
   }
 
-  void answer(std::uint64_t call, Answer&& answer) noexcept override {
-    asio::dispatch(strand_, [self = shared_from_this(), call, given = std::move(answer)]() mutable {
-      self->on_answer(call, std::move(given));
-    });
+  // For the AnswerBox.
+  struct Incoming {
+    std::uint64_t call;
+    Answer answer;
+  };
+  static Incoming receive(std::uint64_t call, Answer&& answer) { return {call, std::move(answer)}; }
+  void on_answer(const Incoming& incoming) {
+    if (stage_ != Stage::calling || incoming.call != call_) return;
+    const Answer& answer = incoming.answer;
+    if (!answer.result) return respond(error_response(answer.result.error()));
+    HttpResponse response;
+    response.body = protocol::http_result(*answer.result, answer.txid);
+    respond(std::move(response));
   }
+  void on_answers_taken() {}  // the response is on its way
+  AnswerBox<Exchange>& box() { return *box_; }
 
  private:
   enum class Stage {
@@ -245,17 +256,9 @@ class Exchange final : public Connection,
     call->function = std::move(rpc.function);
     call->args = std::move(*args);
     call->deadline = Clock::now() + hub_->options().call_timeout;
-    call->reply = Reply(shared_from_this(), ++call_);
+    call->reply = Reply(box_, ++call_);
     set_deadline(call->deadline);
     (*session)->send(std::move(call));
-  }
-
-  void on_answer(std::uint64_t call, Answer answer) {
-    if (stage_ != Stage::calling || call != call_) return;
-    if (!answer.result) return respond(error_response(answer.result.error()));
-    HttpResponse response;
-    response.body = protocol::http_result(*answer.result, answer.txid);
-    respond(std::move(response));
   }
 
   void upgrade(const WebSocketRoute& route, Peer peer,
@@ -266,6 +269,7 @@ class Exchange final : public Connection,
     }
     stage_ = Stage::ended;
     waker_.cancel();
+    box_->close();
     WebSocketStart start;
     start.session = route.session;
     start.peer = std::move(peer);
@@ -307,6 +311,7 @@ class Exchange final : public Connection,
     if (stage_ == Stage::ended) return;
     stage_ = Stage::ended;
     waker_.cancel();
+    box_->close();
     ErrorCode ignored;
     socket_.close(ignored);
     hub_->remove(this);
@@ -318,6 +323,7 @@ class Exchange final : public Connection,
   Socket socket_;
   const Strand strand_;
   Waker waker_;
+  const std::shared_ptr<AnswerBox<Exchange>> box_;
   std::string remote_;
   Clock::time_point accepted_;
   Clock::time_point deadline_;

@@ -6,11 +6,13 @@
 #include <boost/asio/post.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/websocket/stream.hpp>
-#include <mutex>
+#include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "actors/local_run.hpp"
+#include "net/detail/answer_box.hpp"
 #include "net/detail/batching_stream.hpp"
 
 namespace kontract::detail {
@@ -28,7 +30,6 @@ constexpr std::size_t kKeptFrameEnds = 64;                // of an idle connecti
 constexpr std::size_t kKeptReadBytes = 4 * limits::kKiB;  // of an idle connection
 
 class WsConnection final : public Connection,
-                           public ReplyTarget,
                            public Wire,
                            public std::enable_shared_from_this<WsConnection> {
  public:
@@ -40,7 +41,9 @@ class WsConnection final : public Connection,
         waker_(strand_),
         // One byte more than allowed, so that it shows when a message is too large.
         buffer_(hub_->options().frame_bytes_max + 1),
-        talk_(*this, hub_, std::move(start)) {}
+        talk_(*this, hub_, std::move(start)),
+        box_(std::make_shared<AnswerBox<WsConnection>>(this, strand_)) {}
+  ~WsConnection() override { box_->close(); }
 
   void start(const UpgradeRequest& request) {
     hub_->count_websocket(+1);
@@ -82,28 +85,28 @@ class WsConnection final : public Connection,
     asio::post(strand_, [self = shared_from_this()] { self->end("the server stopped"); });
   }
 
-  // ReplyTarget
-  void answer(std::uint64_t call, Answer&& answer) noexcept override {
-    if (call == Conversation::kOpenCall) {
-      asio::post(strand_, [self = shared_from_this(), given = std::move(answer)] {
-        if (self->ended_) return;
-        self->talk_.on_opened(given);
-        self->proceed();
-      });
-      return;
-    }
-    std::string frame = answer.result ? protocol::result(call, *answer.result, answer.txid)
-                                      : protocol::error(call, answer.result.error());
-    // From an actor that ran inside one of our handlers: the handler goes on with proceed().
-    if (strand_.running_in_this_thread()) return talk_.on_answer(call, frame);
-    const std::lock_guard lock(outbox_mutex_);
-    outbox_.push_back({call, std::move(frame)});
-    if (outbox_.size() > 1) return;  // whoever put the first one in has called
-    asio::post(strand_, [self = shared_from_this()] { self->take_outbox(); });
+  // For the AnswerBox. Answers are encoded on the thread they come from.
+  struct Incoming {
+    std::uint64_t call;
+    std::string frame;
+    std::optional<Answer> opened;  // of kOpenCall
+  };
+  static Incoming receive(std::uint64_t call, Answer&& answer) {
+    if (call == Conversation::kOpenCall) return {call, {}, std::move(answer)};
+    return {call,
+            answer.result ? protocol::result(call, *answer.result, answer.txid)
+                          : protocol::error(call, answer.result.error()),
+            std::nullopt};
   }
+  void on_answer(const Incoming& incoming) {
+    if (incoming.opened) return talk_.on_opened(*incoming.opened);
+    talk_.on_answer(incoming.call, incoming.frame);
+  }
+  void on_answers_taken() { proceed(); }
+  AnswerBox<WsConnection>& box() { return *box_; }
 
   // Wire
-  std::shared_ptr<ReplyTarget> reply_target() override { return shared_from_this(); }
+  std::shared_ptr<ReplyTarget> reply_target() override { return box_; }
 
   void send(std::string_view frame) override {
     if (closing_ || closed_by_peer_ || ended_) return;
@@ -141,11 +144,6 @@ class WsConnection final : public Connection,
   }
 
  private:
-  struct Outgoing {
-    std::uint64_t call;
-    std::string frame;
-  };
-
   void write(std::string_view frame) {
     BatchingStream& stream = ws_.next_layer();
     if (stream.unsent() == 0) forget_sent_frames();
@@ -161,17 +159,6 @@ class WsConnection final : public Connection,
     const auto unsent = std::upper_bound(frame_ends_.begin(), frame_ends_.end(), sent);
     frame_ends_.erase(frame_ends_.begin(), unsent);
     if (frame_ends_.empty() && frame_ends_.capacity() > kKeptFrameEnds) frame_ends_ = {};
-  }
-
-  void take_outbox() {
-    std::vector<Outgoing> taken;
-    {
-      const std::lock_guard lock(outbox_mutex_);
-      taken.swap(outbox_);
-    }
-    if (ended_) return;
-    for (const Outgoing& answer : taken) talk_.on_answer(answer.call, answer.frame);
-    proceed();
   }
 
   // How every handler ends: reads on, sends what was said, sets the timer.
@@ -276,6 +263,7 @@ class WsConnection final : public Connection,
     if (ended_) return;
     ended_ = true;
     waker_.cancel();
+    box_->close();
     talk_.end();
     ws_.next_layer().close();
     hub_->remove(this);
@@ -292,9 +280,7 @@ class WsConnection final : public Connection,
   Waker waker_;
   beast::flat_buffer buffer_;
   Conversation talk_;
-
-  std::mutex outbox_mutex_;
-  std::vector<Outgoing> outbox_;  // answers from other threads
+  const std::shared_ptr<AnswerBox<WsConnection>> box_;
 
   bool reading_ = false;
   bool closing_ = false;         // our close frame is on its way

@@ -23,6 +23,7 @@ using nlohmann::json;
 constexpr std::chrono::milliseconds kNeverIdle = std::chrono::hours(1);
 constexpr std::chrono::milliseconds kSoonIdle{1000};
 constexpr std::chrono::seconds kSettleTimeout{60};
+constexpr int kWarmUpWaves = 5;
 constexpr int kWarmUp = 100;  // sessions and connections before the first look
 
 struct Memory {
@@ -111,15 +112,18 @@ Measured measure_awake(const Programs& programs, const MemoryOptions& options) {
   return measured;
 }
 
-// A first wave of sessions has made the heap as large as it gets; what a second wave of other
-// sessions adds once both are passivated is what passivated sessions cost.
+// Some waves of sessions make the heap as large as it gets, which takes a few, as the allocator's
+// arenas fill one by one; what a further wave of other sessions adds once all are passivated is what
+// passivated sessions cost.
 Memory measure_passivated(const Programs& programs, const MemoryOptions& options) {
   const KontractServer server(programs, programs.work / "memory-passivated", kSoonIdle);
   HttpClient client(server.port());
-  create_sessions(client, "first", options.sessions);
-  wait_for_metric(client, "kontract_sessions_awake", 0);
+  for (int wave = 0; wave < kWarmUpWaves; ++wave) {
+    create_sessions(client, "warm-" + std::to_string(wave), options.sessions);
+    wait_for_metric(client, "kontract_sessions_awake", 0);
+  }
   const Memory before = memory_of(server.pid());
-  create_sessions(client, "second", options.sessions);
+  create_sessions(client, "measured", options.sessions);
   wait_for_metric(client, "kontract_sessions_awake", 0);
   return each(before, memory_of(server.pid()), options.sessions);
 }

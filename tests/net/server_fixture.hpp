@@ -254,8 +254,10 @@ class ServerFixture : public ::testing::Test {
     for (std::thread& thread : threads_) thread.join();
     threads_.clear();
     server_.reset();
+    io_.reset();  // what is left in it, connections above all, still needs the directory
+    // The thread that gave the last answer may still hold that call's session for a moment.
+    wait_until([&] { return directory_->metrics().known == 0; });
     directory_.reset();
-    io_.reset();
     store_.reset();
   }
 

@@ -2,11 +2,11 @@
 
 #include <fstream>
 
-#include "manual_shard.hpp"
 #include "storage/format.hpp"
 #include "storage/registry.hpp"
 #include "storage/store.hpp"
 #include "storage/table.hpp"
+#include "tests/storage/manual_shard.hpp"
 
 namespace kontract {
 namespace {

@@ -3,11 +3,11 @@
 #include <cerrno>
 #include <thread>
 
-#include "io_faults.hpp"
-#include "manual_shard.hpp"
 #include "storage/lmdb_commit_log.hpp"
 #include "storage/shard.hpp"
-#include "told.hpp"
+#include "tests/storage/io_faults.hpp"
+#include "tests/storage/manual_shard.hpp"
+#include "tests/storage/told.hpp"
 
 namespace kontract {
 namespace {
@@ -176,6 +176,7 @@ TEST_F(CommitLogTest, ManyThreadsAppendAndEachWaiterIsToldOnce) {
   start();
   constexpr int kThreads = 4, kEach = 500;
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (int t = 0; t < kThreads; ++t) {
     threads.emplace_back([&, t] {
       for (int i = 0; i < kEach; ++i) {
@@ -434,9 +435,9 @@ TEST_F(CommitLogTest, RelaxedAcknowledgesBeforeTheCommitAndShowsAfterIt) {
 
 TEST_F(CommitLogTest, RelaxedCommitsByItselfWhenTheIntervalIsOver) {
   start(Durability::relaxed, 64 * limits::kMiB, 5ms);
-  for (int i = 0; i < 3; ++i) {
+  for (std::size_t i = 0; i < 3; ++i) {
     log_->when_applied(append("key", std::to_string(i), 0), told_.waiter(1));
-    told_.wait_for(static_cast<std::size_t>(2 * (i + 1)));
+    told_.wait_for(2 * (i + 1));
     EXPECT_EQ(read("key"), std::to_string(i));
   }
 }

@@ -2,18 +2,18 @@
 
 #include <gtest/gtest.h>
 #include <lmdb.h>
-#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <csignal>
 #include <fstream>
 #include <thread>
 #include <vector>
 
-#include "manual_shard.hpp"
 #include "storage/data_directory.hpp"
 #include "storage/page_check.hpp"
+#include "tests/storage/manual_shard.hpp"
 
 namespace kontract {
 namespace {
@@ -148,6 +148,7 @@ TEST(EnvironmentTest, ManyThreadsReadWhileOneWrites) {
   std::atomic<bool> stop{false};
   std::atomic<int> torn{0}, backwards{0};
   std::vector<std::thread> readers;
+  readers.reserve(4);
   for (int i = 0; i < 4; ++i) {
     readers.emplace_back([&] {
       int last = 0;

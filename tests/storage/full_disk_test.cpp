@@ -7,10 +7,10 @@
 #include <fstream>
 #include <thread>
 
-#include "manual_shard.hpp"
 #include "storage/ballast.hpp"
 #include "storage/store.hpp"
-#include "told.hpp"
+#include "tests/storage/manual_shard.hpp"
+#include "tests/storage/told.hpp"
 
 namespace kontract {
 namespace {

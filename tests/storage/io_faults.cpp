@@ -1,4 +1,4 @@
-#include "io_faults.hpp"
+#include "tests/storage/io_faults.hpp"
 
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -21,6 +21,7 @@ bool fails(const std::atomic<int>& error) {
 
 }  // namespace
 
+// NOLINTBEGIN(readability-inconsistent-declaration-parameter-name): libc uses reserved names
 extern "C" {
 
 int fdatasync(int fd) {
@@ -37,6 +38,7 @@ ssize_t writev(int fd, const iovec* parts, int count) {
 }
 
 }  // extern "C"
+// NOLINTEND(readability-inconsistent-declaration-parameter-name)
 
 namespace kontract::testing {
 

@@ -7,12 +7,12 @@
 #include <fstream>
 #include <set>
 
-#include "io_faults.hpp"
-#include "manual_shard.hpp"
 #include "storage/ballast.hpp"
 #include "storage/data_directory.hpp"
 #include "storage/shard.hpp"
-#include "told.hpp"
+#include "tests/storage/io_faults.hpp"
+#include "tests/storage/manual_shard.hpp"
+#include "tests/storage/told.hpp"
 
 namespace kontract {
 namespace {
