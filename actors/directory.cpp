@@ -1,6 +1,9 @@
 #include "actors/directory.hpp"
 
+#include <array>
 #include <caf/all.hpp>
+#include <unordered_map>
+#include <vector>
 
 #include "actors/detail/session_actor_access.hpp"
 #include "actors/local_run.hpp"
@@ -25,40 +28,63 @@ struct SessionHandle::Actor {
   SessionAddress address;
 };
 
-struct Directory::Shared {
+struct DirectoryState {
+  struct Bucket {
+    std::mutex mutex;
+    std::unordered_map<std::string, std::weak_ptr<SessionHandle>> handles;  // by owner \0 name
+  };
+
+  DirectoryState(caf::actor_system& actors, Store& kept, SessionOptions given)
+      : system(actors), store(kept), options(std::move(given)) {}
+
+  Bucket& bucket_of(const std::string& key) {
+    return buckets[std::hash<std::string>{}(key) % buckets.size()];
+  }
+
+  caf::actor_system& system;
+  Store& store;
+  const SessionOptions options;
   std::atomic<bool> stopping{false};
   std::atomic<std::uint64_t> awake{0}, alive{0}, wakes{0}, passivations{0}, calls{0};
+  std::array<Bucket, 64> buckets;
 };
 
-SessionHandle::SessionHandle(Directory& directory, Identity identity)
-    : directory_(directory), identity_(std::move(identity)) {}
+SessionHandle::SessionHandle(std::shared_ptr<DirectoryState> directory, Identity identity)
+    : directory_(std::move(directory)), identity_(std::move(identity)) {}
 
-SessionHandle::~SessionHandle() { directory_.forget(identity_); }
+SessionHandle::~SessionHandle() {
+  const std::string key = key_of(identity_);
+  DirectoryState::Bucket& bucket = directory_->bucket_of(key);
+  const std::lock_guard lock(bucket.mutex);
+  // It may have been made anew since this one expired.
+  const auto found = bucket.handles.find(key);
+  if (found != bucket.handles.end() && found->second.expired()) bucket.handles.erase(found);
+}
 
 bool SessionHandle::awake() const { return (word_.load() & kAwake) != 0; }
 
 void SessionHandle::send(CallPtr call) {
   const std::uint64_t before = word_.fetch_add(1, std::memory_order_acq_rel);
   call->reply.hold(SessionLease(shared_from_this()));
-  if (in_flight_of(before) >= directory_.options_.calls_in_flight_max) {
+  if (in_flight_of(before) >= directory_->options.calls_in_flight_max) {
     Error error(Errc::overloaded, "The session has too many calls in flight",
                 "Wait for answers before sending more.");
     error.retry_after = std::chrono::milliseconds(50);
     return call->reply.fail(std::move(error));
   }
-  directory_.shared_->calls.fetch_add(1, std::memory_order_relaxed);
+  directory_->calls.fetch_add(1, std::memory_order_relaxed);
   if ((before & kAwake) == 0) {
     std::unique_lock lock(wake_mutex_);
-    if (directory_.shared_->stopping.load()) {
+    if (directory_->stopping.load()) {
       lock.unlock();
       return call->reply.fail(shutting_down());
     }
     if (!awake()) {
       auto self = shared_from_this();
-      directory_.shared_->awake.fetch_add(1);
-      directory_.shared_->wakes.fetch_add(1);
+      directory_->awake.fetch_add(1);
+      directory_->wakes.fetch_add(1);
       actor_ = std::make_unique<Actor>(
-          Actor{directory_.system_.spawn<SessionDO, caf::lazy_init>(std::move(self))});
+          Actor{directory_->system.spawn<SessionDO, caf::lazy_init>(std::move(self))});
       release_actor_system();
       word_.fetch_or(kAwake, std::memory_order_acq_rel);
     }
@@ -70,7 +96,7 @@ void SessionHandle::send(CallPtr call) {
 void SessionHandle::release() noexcept {
   // A session that waits for its last answer in order to stop has to be told.
   const std::uint64_t before = word_.fetch_sub(1, std::memory_order_acq_rel);
-  if (before != (kAwake | 1) || !directory_.shared_->stopping.load()) return;
+  if (before != (kAwake | 1) || !directory_->stopping.load()) return;
   const std::lock_guard lock(wake_mutex_);
   if (actor_) caf::anon_send(actor_->address, SessionTick{});
 }
@@ -87,14 +113,14 @@ void SessionLease::release() {
   if (const auto handle = std::exchange(handle_, nullptr)) handle->release();
 }
 
-Store& SessionActorAccess::store(SessionHandle& handle) { return handle.directory_.store_; }
+Store& SessionActorAccess::store(SessionHandle& handle) { return handle.directory_->store; }
 
 const SessionOptions& SessionActorAccess::options(SessionHandle& handle) {
-  return handle.directory_.options_;
+  return handle.directory_->options;
 }
 
 bool SessionActorAccess::stopping(SessionHandle& handle) {
-  return handle.directory_.shared_->stopping.load();
+  return handle.directory_->stopping.load();
 }
 
 std::size_t SessionActorAccess::in_flight(SessionHandle& handle) {
@@ -107,24 +133,17 @@ bool SessionActorAccess::try_passivate(SessionHandle& handle) {
   std::uint64_t expected = kAwake;
   if (!handle.word_.compare_exchange_strong(expected, 0, std::memory_order_acq_rel)) return false;
   actor = std::move(handle.actor_);
-  handle.directory_.shared_->awake.fetch_sub(1);
-  handle.directory_.shared_->passivations.fetch_add(1);
+  handle.directory_->awake.fetch_sub(1);
+  handle.directory_->passivations.fetch_add(1);
   return true;
 }
 
-void SessionActorAccess::started(SessionHandle& handle) {
-  handle.directory_.shared_->alive.fetch_add(1);
-}
+void SessionActorAccess::started(SessionHandle& handle) { handle.directory_->alive.fetch_add(1); }
 
-void SessionActorAccess::ended(SessionHandle& handle) {
-  handle.directory_.shared_->alive.fetch_sub(1);
-}
+void SessionActorAccess::ended(SessionHandle& handle) { handle.directory_->alive.fetch_sub(1); }
 
 Directory::Directory(caf::actor_system& system, Store& store, SessionOptions options)
-    : system_(system),
-      store_(store),
-      options_(std::move(options)),
-      shared_(std::make_unique<Shared>()) {}
+    : state_(std::make_shared<DirectoryState>(system, store, std::move(options))) {}
 
 Directory::~Directory() = default;
 
@@ -132,30 +151,21 @@ Result<std::shared_ptr<SessionHandle>> Directory::find(const Identity& identity)
   if (Status valid = validate_session_name(identity.name); !valid) return std::move(valid).error();
   if (Status valid = validate_owner(identity.owner); !valid) return std::move(valid).error();
   std::string key = key_of(identity);
-  Bucket& bucket = buckets_[std::hash<std::string>{}(key) % kBuckets];
+  DirectoryState::Bucket& bucket = state_->bucket_of(key);
   const std::lock_guard lock(bucket.mutex);
   std::weak_ptr<SessionHandle>& known = bucket.handles[std::move(key)];
   std::shared_ptr<SessionHandle> handle = known.lock();
   if (!handle) {
-    handle = std::make_shared<SessionHandle>(*this, identity);
+    handle = std::make_shared<SessionHandle>(state_, identity);
     known = handle;
   }
   return handle;
 }
 
-void Directory::forget(const Identity& identity) noexcept {
-  const std::string key = key_of(identity);
-  Bucket& bucket = buckets_[std::hash<std::string>{}(key) % kBuckets];
-  const std::lock_guard lock(bucket.mutex);
-  const auto found = bucket.handles.find(key);
-  // It may have been made anew since this one expired.
-  if (found != bucket.handles.end() && found->second.expired()) bucket.handles.erase(found);
-}
-
 void Directory::stop() {
-  shared_->stopping.store(true);
+  state_->stopping.store(true);
   std::vector<std::shared_ptr<SessionHandle>> handles;
-  for (Bucket& bucket : buckets_) {
+  for (DirectoryState::Bucket& bucket : state_->buckets) {
     const std::lock_guard lock(bucket.mutex);
     for (const auto& [key, known] : bucket.handles) {
       if (auto handle = known.lock()) handles.push_back(std::move(handle));
@@ -167,15 +177,15 @@ void Directory::stop() {
   }
 }
 
-bool Directory::stopped() const { return shared_->stopping.load() && shared_->alive.load() == 0; }
+bool Directory::stopped() const { return state_->stopping.load() && state_->alive.load() == 0; }
 
 DirectoryMetrics Directory::metrics() const {
   DirectoryMetrics metrics;
-  metrics.awake = shared_->awake.load();
-  metrics.wakes = shared_->wakes.load();
-  metrics.passivations = shared_->passivations.load();
-  metrics.calls = shared_->calls.load();
-  for (const Bucket& bucket : buckets_) {
+  metrics.awake = state_->awake.load();
+  metrics.wakes = state_->wakes.load();
+  metrics.passivations = state_->passivations.load();
+  metrics.calls = state_->calls.load();
+  for (DirectoryState::Bucket& bucket : state_->buckets) {
     const std::lock_guard lock(bucket.mutex);
     metrics.known += bucket.handles.size();
   }

@@ -21,7 +21,6 @@
 #include <memory>
 #include <mutex>
 #include <string>
-#include <unordered_map>
 
 #include "actors/call.hpp"
 #include "storage/store.hpp"
@@ -44,7 +43,7 @@ struct SessionOptions {
 
 class SessionHandle : public std::enable_shared_from_this<SessionHandle> {
  public:
-  SessionHandle(class Directory& directory, Identity identity);
+  SessionHandle(std::shared_ptr<struct DirectoryState> directory, Identity identity);
   ~SessionHandle();
 
   // Takes the call; its reply is always answered. Errors go to the reply: overloaded when the
@@ -62,7 +61,8 @@ class SessionHandle : public std::enable_shared_from_this<SessionHandle> {
 
   void release() noexcept;
 
-  Directory& directory_;
+  // Shared: the last handle may go, with a late answer, after the Directory has.
+  const std::shared_ptr<struct DirectoryState> directory_;
   const Identity identity_;
   std::atomic<std::uint64_t> word_{0};
   std::mutex wake_mutex_;
@@ -79,7 +79,8 @@ struct DirectoryMetrics {
 
 class Directory {
  public:
-  // REQUIRES: both outlive the directory; stop() before the actor system ends.
+  // REQUIRES: both outlive the directory; stop() before the actor system ends, and nothing is sent
+  // to a handle after that.
   Directory(caf::actor_system& system, Store& store, SessionOptions options);
   ~Directory();
 
@@ -95,23 +96,7 @@ class Directory {
   DirectoryMetrics metrics() const;
 
  private:
-  friend class SessionHandle;
-  friend class SessionActorAccess;
-  struct Shared;  // what session actors and handles need and may outlive their use
-
-  static constexpr std::size_t kBuckets = 64;
-  struct Bucket {
-    mutable std::mutex mutex;
-    std::unordered_map<std::string, std::weak_ptr<SessionHandle>> handles;  // by owner \0 name
-  };
-
-  void forget(const Identity& identity) noexcept;
-
-  caf::actor_system& system_;
-  Store& store_;
-  const SessionOptions options_;
-  std::unique_ptr<Shared> shared_;
-  Bucket buckets_[kBuckets];
+  std::shared_ptr<struct DirectoryState> state_;
 };
 
 }  // namespace kontract

@@ -54,6 +54,7 @@ class ClientLoop : public std::enable_shared_from_this<ClientLoop> {
   void note_problem(const Error& problem);
 
   const ClientOptions options_;
+  std::unique_ptr<Io> io_;  // before link_, whose socket must not outlive the io_context
   std::atomic<std::size_t> open_calls_{0};
   std::atomic<std::uint64_t> last_id_{0};
   std::thread thread_;
@@ -74,7 +75,6 @@ class ClientLoop : public std::enable_shared_from_this<ClientLoop> {
   std::function<void(bool)> handler_;
   std::optional<Error> ended_;
   bool deadline_armed_ = false;
-  std::unique_ptr<Io> io_;
 };
 
 }  // namespace kontract

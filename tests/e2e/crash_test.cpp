@@ -90,7 +90,7 @@ std::map<std::string, int> read_all(Client& client, const std::string& table) {
 }
 
 TEST(CrashTest, NothingAcknowledgedIsLostOrTornOverManyKills) {
-  const DataDirectory data;
+  const TemporaryData data;
   const auto seed = std::random_device{}();
   std::mt19937 random(seed);
   SCOPED_TRACE("seed " + std::to_string(seed));

@@ -39,7 +39,7 @@ std::string url_of(const Runtime& runtime) {
 }
 
 TEST(LifecycleTest, ARuntimeStartsServesAndStopsAgainAndAgain) {
-  const DataDirectory data;
+  const TemporaryData data;
   std::uint64_t last = 0;
   for (int round = 0; round < 100; ++round) {
     SCOPED_TRACE(round);
@@ -65,7 +65,7 @@ TEST(LifecycleTest, ARuntimeStartsServesAndStopsAgainAndAgain) {
 }
 
 TEST(LifecycleTest, SeveralRuntimesLiveInOneProcess) {
-  const DataDirectory first, second;
+  const TemporaryData first, second;
   const auto a = Runtime::start(options_for(first.path()));
   const auto b = Runtime::start(options_for(second.path()));
   ASSERT_TRUE(a && b);
@@ -76,7 +76,7 @@ TEST(LifecycleTest, SeveralRuntimesLiveInOneProcess) {
 }
 
 TEST(LifecycleTest, ADirectoryIsNotOpenedTwice) {
-  const DataDirectory data;
+  const TemporaryData data;
   const auto first = Runtime::start(options_for(data.path()));
   ASSERT_TRUE(first);
   const auto second = Runtime::start(options_for(data.path()));
@@ -87,7 +87,7 @@ TEST(LifecycleTest, ADirectoryIsNotOpenedTwice) {
 }
 
 TEST(LifecycleTest, RelaxedDurabilityIsNamedInTheWelcome) {
-  const DataDirectory data;
+  const TemporaryData data;
   Options options = options_for(data.path());
   options.store.durability = Durability::relaxed;
   const auto runtime = Runtime::start(options);
@@ -102,7 +102,7 @@ TEST(LifecycleTest, RelaxedDurabilityIsNamedInTheWelcome) {
 }
 
 TEST(LifecycleTest, SigtermUnderLoadFinishesCallsAndExitsWithZero) {
-  const DataDirectory data;
+  const TemporaryData data;
   std::atomic<int> acknowledged{0};
   for (int round = 0; round < 10; ++round) {
     SCOPED_TRACE(round);
@@ -145,7 +145,7 @@ TEST(LifecycleTest, SigtermUnderLoadFinishesCallsAndExitsWithZero) {
 }
 
 TEST(LifecycleTest, AFullDiskRefusesWritesGoesOnReadingAndIsFreedByTheBallast) {
-  const DataDirectory data;
+  const TemporaryData data;
   if (mount("none", data.path().c_str(), "tmpfs", 0, "size=24m") != 0) {
     GTEST_SKIP() << "SKIPPED: mounting a tmpfs needs root";
   }

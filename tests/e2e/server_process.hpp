@@ -18,16 +18,16 @@
 
 namespace kontract {
 
-class DataDirectory {
+class TemporaryData {
  public:
-  DataDirectory() {
+  TemporaryData() {
     std::string pattern = (std::filesystem::temp_directory_path() / "kontract-XXXXXX").string();
     if (mkdtemp(pattern.data()) == nullptr) std::abort();
     path_ = pattern;
   }
-  ~DataDirectory() { std::filesystem::remove_all(path_); }
-  DataDirectory(const DataDirectory&) = delete;
-  DataDirectory& operator=(const DataDirectory&) = delete;
+  ~TemporaryData() { std::filesystem::remove_all(path_); }
+  TemporaryData(const TemporaryData&) = delete;
+  TemporaryData& operator=(const TemporaryData&) = delete;
 
   const std::filesystem::path& path() const { return path_; }
 
