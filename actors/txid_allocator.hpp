@@ -15,8 +15,8 @@ namespace kontract {
 
 class TxidAllocator {
  public:
-  // `row` as it was read, or as it is being created with the batch of `ticket`. `first` may be above
-  // its reservation: a session that lost one to a failed commit never goes back.
+  // `row` as it was read, or as it is being created with the batch of `ticket`. `first` may be
+  // above its reservation: a session that lost one to a failed commit never goes back.
   TxidAllocator(CommitLog& log, Identity identity, SessionRow row, Ticket ticket, Txid first);
 
   struct Grant {

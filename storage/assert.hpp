@@ -1,5 +1,5 @@
-// KONTRACT_ASSERT: a bug in kontract itself. Stays on in release builds and stops the process, since
-// a session that goes on after a broken invariant could acknowledge what is not so.
+// KONTRACT_ASSERT: a bug in kontract itself. Stays on in release builds and stops the process,
+// since a session that goes on after a broken invariant could acknowledge what is not so.
 
 #pragma once
 
@@ -15,5 +15,6 @@ namespace kontract::detail {
 
 }  // namespace kontract::detail
 
-#define KONTRACT_ASSERT(condition) \
-  ((condition) ? static_cast<void>(0) : ::kontract::detail::assertion_failed(#condition, __FILE__, __LINE__))
+#define KONTRACT_ASSERT(condition)    \
+  ((condition) ? static_cast<void>(0) \
+               : ::kontract::detail::assertion_failed(#condition, __FILE__, __LINE__))

@@ -79,29 +79,31 @@ class CommitLog {
   virtual ~CommitLog() = default;
 
   // Queues the batch and returns its ticket. `waiter` (may be null) is told when the batch may be
-  // acknowledged: after the sync or, in relaxed mode, after it was applied. A batch of an epoch that
-  // is over fails. Thread-safe; never blocks on the disk.
+  // acknowledged: after the sync or, in relaxed mode, after it was applied. A batch of an epoch
+  // that is over fails. Thread-safe; never blocks on the disk.
   virtual Ticket append(WriteBatch batch, Epoch epoch, std::unique_ptr<Settled> waiter) = 0;
 
-  // Tells `waiter` as soon as the batch with this ticket may be acknowledged; at once, on the calling
-  // thread, if it may be already. If the batch failed, so does the waiter.
+  // Tells `waiter` as soon as the batch with this ticket may be acknowledged; at once, on the
+  // calling thread, if it may be already. If the batch failed, so does the waiter.
   virtual void when_settled(Ticket ticket, Epoch epoch, std::unique_ptr<Settled> waiter) = 0;
 
-  // Tells `waiter` as soon as `applied()` has reached the ticket, or its epoch is over; at once if so.
+  // Tells `waiter` as soon as `applied()` has reached the ticket, or its epoch is over; at once if
+  // so.
   virtual void when_applied(Ticket ticket, std::unique_ptr<Settled> waiter) = 0;
 
   // Whether batches up to `ticket` may be acknowledged. False if it failed or is not settled.
   virtual bool acknowledged(Ticket ticket) const noexcept = 0;
 
-  // The highest ticket whose batch every new read transaction sees; all lower ones are seen as well.
+  // The highest ticket whose batch every new read transaction sees; all lower ones are seen as
+  // well.
   virtual Ticket applied() const noexcept = 0;
 
   virtual Ticket appended() const noexcept = 0;  // the highest ticket given out
   virtual Epoch epoch() const noexcept = 0;
 
   // Why a write would be refused now (storage_full, storage_corrupt after a failed sync,
-  // overloaded when the queue is full), if it would. `frees_space`: the write only deletes; these are let through until
-  // the map is nearly exhausted, so that a full store can be emptied.
+  // overloaded when the queue is full), if it would. `frees_space`: the write only deletes; these
+  // are let through until the map is nearly exhausted, so that a full store can be emptied.
   virtual Status admit(bool frees_space) const = 0;
 
   // Waits until everything appended so far is durable. Blocks.

@@ -46,7 +46,7 @@ enum class Errc : std::uint8_t {
 
 struct ErrorTraits {
   Errc code;
-  std::string_view name;   // KONTRACT_...
+  std::string_view name;  // KONTRACT_...
   int http_status;
   bool retry;              // whether the same request can succeed later
   std::string_view cause;  // one sentence

@@ -1,8 +1,8 @@
 // JSON as it comes from outside and as it is stored.
 //
-// From outside it is RFC 8259 with our limits: UTF-8, no duplicate member, depth and number of values
-// bounded, finite numbers, integers within +-(2^53 - 1) (RFC 7493, I-JSON). Inside, results travel
-// as text (`JsonText`) so that a stored record is spliced into a reply without being parsed.
+// From outside it is RFC 8259 with our limits: UTF-8, no duplicate member, depth and number of
+// values bounded, finite numbers, integers within +-(2^53 - 1) (RFC 7493, I-JSON). Inside, results
+// travel as text (`JsonText`) so that a stored record is spliced into a reply without being parsed.
 
 #pragma once
 

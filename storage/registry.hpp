@@ -19,8 +19,8 @@ using TableNo = std::uint32_t;  // within a session; never reused
 
 struct SessionRow {
   SessionNo no = 0;
-  std::string sid;              // uuid v7 text
-  Txid reserved_until = 1;      // no txid >= this was given out or told to anyone
+  std::string sid;          // uuid v7 text
+  Txid reserved_until = 1;  // no txid >= this was given out or told to anyone
   TableNo next_table_no = 1;
   std::int64_t created_ms = 0;  // since 1970
 };

@@ -33,7 +33,7 @@ namespace kontract {
 struct Access {
   std::string_view sid;
   std::string_view owner;
-  Txid current_txid = 0;            // reads see what is before it; writes are stamped with it
+  Txid current_txid = 0;  // reads see what is before it; writes are stamped with it
   std::optional<Perm> perm;
   Txid oldest_reader = 0;  // no transaction but this one reads, now or later, at less than this
 };
@@ -76,7 +76,8 @@ class Table {
 
   // Adds to `batch` the removal of superseded versions that no reader at or after `oldest_reader`
   // sees and whose retention is over; at most `ops_max` operations. Returns whether more is left.
-  virtual Result<bool> collect_garbage(Txid oldest_reader, std::chrono::system_clock::time_point now,
+  virtual Result<bool> collect_garbage(Txid oldest_reader,
+                                       std::chrono::system_clock::time_point now,
                                        std::size_t ops_max, WriteBatch& batch) = 0;
 
   virtual const TableRow& row() const = 0;

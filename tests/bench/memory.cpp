@@ -113,8 +113,8 @@ Measured measure_awake(const Programs& programs, const MemoryOptions& options) {
 }
 
 // Some waves of sessions make the heap as large as it gets, which takes a few, as the allocator's
-// arenas fill one by one; what a further wave of other sessions adds once all are passivated is what
-// passivated sessions cost.
+// arenas fill one by one; what a further wave of other sessions adds once all are passivated is
+// what passivated sessions cost.
 Memory measure_passivated(const Programs& programs, const MemoryOptions& options) {
   const KontractServer server(programs, programs.work / "memory-passivated", kSoonIdle);
   HttpClient client(server.port());

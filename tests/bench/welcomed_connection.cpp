@@ -33,9 +33,8 @@ WelcomedConnection::WelcomedConnection(std::uint16_t port, const std::string& se
     setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &kTimeout, sizeof kTimeout);
     transmit(upgrade_request({"127.0.0.1", port, "/ws/" + session}, "", ""));
     // A client waits for the answer before it sends a frame (RFC 6455, section 4.1).
-    std::string in = receive_until([](std::string_view bytes) {
-      return bytes.find(kHeadEnd) != std::string_view::npos;
-    });
+    std::string in = receive_until(
+        [](std::string_view bytes) { return bytes.find(kHeadEnd) != std::string_view::npos; });
     transmit(hello);
     await_welcome(std::move(in));
   } catch (...) {
@@ -52,8 +51,8 @@ void WelcomedConnection::transmit(const std::string& bytes) {
   }
 }
 
-std::string WelcomedConnection::receive_until(
-    const std::function<bool(std::string_view)>& complete, std::string in) {
+std::string WelcomedConnection::receive_until(const std::function<bool(std::string_view)>& complete,
+                                              std::string in) {
   std::array<char, 4096> buffer;
   while (!complete(in)) {
     const ssize_t count = recv(fd_, buffer.data(), buffer.size(), 0);
