@@ -4,6 +4,13 @@
 
 namespace kontract {
 
+Error results_too_large() {
+  return {Errc::too_large,
+          "The results of the batch have more than " + std::to_string(limits::kBatchBytesMax) +
+              " bytes, which is the limit",
+          "Read less at once."};
+}
+
 Joint::Joint(CallPtr call, CommitLog& log, Epoch epoch, std::size_t parts, std::size_t slots,
              Combine combine)
     : call_(std::move(call)),
@@ -16,7 +23,10 @@ Joint::Joint(CallPtr call, CommitLog& log, Epoch epoch, std::size_t parts, std::
 
 void Joint::finish(Report report) {
   std::unique_lock lock(mutex_);
-  for (auto& [slot, result] : report.results) results_[slot] = std::move(result);
+  for (auto& [slot, result] : report.results) {
+    result_bytes_ += result.size();
+    results_[slot] = std::move(result);
+  }
   if (report.error && (!error_ || report.error->first < error_->first))
     error_ = std::move(report.error);
   batch_.merge(std::move(report.staged));
@@ -40,6 +50,7 @@ void Joint::settle(std::unique_lock<std::mutex> lock) {
                                 " bytes; the limit is " + std::to_string(limits::kBatchBytesMax),
                             "Split it into several calls."));
   }
+  if (!error_ && result_bytes_ > limits::kBatchBytesMax) error_.emplace(0, results_too_large());
   const Txid txid = call_->context.current_txid;
   Outcome outcome;
   if (error_) {

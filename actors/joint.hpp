@@ -24,6 +24,9 @@ struct Outcome {
   Ticket ticket = 0;  // of the batch, if committed and something was written
 };
 
+// A call's results together may have limits::kBatchBytesMax.
+Error results_too_large();
+
 class Joint {
  public:
   // Turns the results, by slot, into the call's result.
@@ -62,6 +65,7 @@ class Joint {
   bool settled_ = false;
   std::vector<JsonText> results_;
   std::optional<std::pair<std::size_t, Error>> error_;  // the one with the lowest slot
+  std::size_t result_bytes_ = 0;
   WriteBatch batch_;
   Ticket observed_ = 0;
   std::vector<Notify> notify_;

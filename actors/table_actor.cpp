@@ -122,10 +122,14 @@ void TableActor::run_part(JointPart& part) {
   if (status && hook_ != nullptr && *hook_) (*hook_)(part.joint()->call());
   if (status) status = table_->begin(access_of(part.joint()->call().context));
   std::size_t slot = part.operations().empty() ? 0 : part.operations().front().slot;
+  std::size_t result_bytes = 0;
   for (const JointPart::Operation& operation : part.operations()) {
     if (!status) break;
     slot = operation.slot;
     status = execute(operation, report);
+    if (!status) break;
+    result_bytes += report.results.back().second.size();
+    if (result_bytes > limits::kBatchBytesMax) status = results_too_large();
   }
   if (!status) {
     if (table_) table_->rollback();

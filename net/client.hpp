@@ -48,6 +48,7 @@ struct Welcome {
   std::chrono::milliseconds heartbeat{limits::kHeartbeat};
   std::size_t calls_in_flight = limits::kCallsInFlightMax;
   std::size_t frame_bytes = limits::kFrameBytesMax;
+  std::size_t json_depth = limits::kJsonDepthMax;
   std::chrono::milliseconds call_timeout_max{limits::kCallTimeoutMax};
 };
 
@@ -68,7 +69,8 @@ class Client {
 
   // `done` is called once, on the client's thread; it must neither block nor throw. `args` is an
   // array. Errors: what the server said, with its code, message, hint and time to wait; timeout;
-  // overloaded (calls_max, closed); invalid_request, too_large.
+  // overloaded (calls_max, closed); invalid_request and too_large, also for what this server would
+  // not read, which is not sent.
   void call(std::string_view function, Json args, Callback done);
 
   // Waits for the answer. Not on the client's thread.
@@ -79,7 +81,8 @@ class Client {
   class Awaitable;
   Awaitable async_call(std::string_view function, Json args);
 
-  // Told of every change of the connection: true when welcomed, false when lost.
+  // Told of every change of the connection: true when welcomed, false when lost; and at once, if it
+  // is welcomed already. Called on the client's thread.
   void on_connection(std::function<void(bool)> handler);
 
   void close();

@@ -38,13 +38,17 @@ void add_serve(CLI::App& app, Parsed& parsed) {
       ->type_name("FILE");
   for (const Setting& setting : settings()) {
     const std::string value = setting.text(ServeOptions());
+    const bool alone = setting.type == "true|false";  // without a value it means true
     serve
         ->add_option_function<std::string>(
             "--" + setting.name,
-            [&parsed, &setting](const std::string& text) { parsed.flags[setting.name] = text; },
+            [&parsed, &setting, alone](const std::string& text) {
+              parsed.flags[setting.name] = alone && text.empty() ? "true" : text;
+            },
             setting.help + " (default " + (value.empty() ? "none" : value) + "; env " +
                 setting.variable() + ", key " + setting.name + ")")
-        ->type_name(setting.type);
+        ->type_name(setting.type)
+        ->expected(alone ? 0 : 1, 1);
   }
   serve->footer(
       "SIZE takes B, KiB, MiB, GiB; DURATION takes ms, s, m, h: 64MiB, 500ms.\n"

@@ -28,7 +28,7 @@ int run(std::vector<std::string> args, Streams streams);
 int report(const Error& error, Streams streams);
 
 // Serves until SIGTERM or SIGINT, then drains; a second signal ends the process at once.
-// REQUIRES: both are blocked in every thread of the process.
+// REQUIRES: no other thread, as both signals are blocked for those that it starts.
 int serve(ServeOptions options, Streams streams);
 
 struct Server {

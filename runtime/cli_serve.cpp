@@ -2,9 +2,11 @@
 
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
+#include <sys/resource.h>
 
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
 #include <ostream>
 #include <thread>
 
@@ -35,12 +37,34 @@ void log_to_stderr(const std::string& level) {
   spdlog::set_level(spdlog::level::from_str(level));
 }
 
+// Each connection is one file.
+void raise_open_files() {
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0) return;
+  files.rlim_cur = files.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &files);  // The server says what it does with fewer.
+}
+
+// `program` as a shell in this directory takes it.
+std::string typed(const std::filesystem::path& program) {
+  std::error_code ignored;
+  const auto below = program.lexically_relative(std::filesystem::current_path(ignored));
+  const bool is_below = !below.empty() && *below.begin() != "..";
+  std::string text = is_below ? below.string() : program.string();
+  if (is_below && !below.has_parent_path()) text.insert(0, "./");
+  if (text.find_first_of(" '\"\\$`&|;<>()*?[]{}#~!") == text.npos) return text;
+  std::string quoted = "'";
+  for (const char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
+
 void greet(const ServeOptions& options, std::uint16_t port, std::ostream& out) {
   const ServerOptions& server = options.runtime.server;
   const bool ipv6 = server.address.find(':') != std::string::npos;
   const std::string where =
       (ipv6 ? "[" + server.address + "]" : server.address) + ":" + std::to_string(port);
-  const std::string to = port == ServerOptions().port ? "" : " --url ws://" + where;
+  const bool usual = where == "127.0.0.1:8787";  // where the other commands look by themselves
+  std::string to = usual ? "" : " --url ws://" + where;
   // Programs that start a server read this line; its text does not change.
   out << "listening on " << where << "\n"
       << "data "
@@ -50,17 +74,33 @@ void greet(const ServeOptions& options, std::uint16_t port, std::ostream& out) {
   if (server.secret.empty()) {
     out << "no secret: loopback only, every connection is owner dev, perm 7, group admin\n";
   }
-  out << "try it:\n"
-      << "  kontract call demo table.create users '{\"permissions\":7}'" << to << "\n"
-      << "  kontract call demo table.set users u1 '{\"name\":\"Ada\"}'" << to << "\n"
-      << "  kontract call demo table.get users u1" << to << "\n"
-      << "  shared_document" << to << "   # examples/shared_document: many write one text\n"
-      << std::flush;
+  std::error_code unknown;
+  const auto binary = std::filesystem::read_symlink("/proc/self/exe", unknown);
+  const std::string program = unknown ? "kontract" : typed(binary);
+  out << "try it:\n";
+  if (!server.secret.empty()) {
+    out << "  TOKEN=$(" << program
+        << " token issue --owner me --perm 7 --group admin)   # KONTRACT_SECRET is the secret\n";
+    to += " --token \"$TOKEN\"";
+  }
+  out << "  " << program << " call demo table.create users '{\"permissions\":7}'" << to << "\n"
+      << "  " << program << " call demo table.set users u1 '{\"name\":\"Ada\"}'" << to << "\n"
+      << "  " << program << " call demo table.get users u1" << to << "\n";
+  const auto example =
+      binary.parent_path().parent_path() / "examples" / "shared_document" / "shared_document";
+  if (std::filesystem::exists(example, unknown)) {
+    out << "  " << typed(example) << to << "   # many write one text\n";
+  }
+  out << std::flush;
 }
 
 }  // namespace
 
 int serve(ServeOptions options, Streams streams) {
+  // Before any thread: none is to be interrupted by what wait_for_stop() waits for.
+  const sigset_t signals = stop_signals();
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  raise_open_files();
   log_to_stderr(options.log_level);
   auto runtime = Runtime::start(options.runtime);
   if (!runtime) return report(runtime.error(), streams);

@@ -25,6 +25,11 @@ std::string_view trim(std::string_view text) {
   return text.substr(first, text.find_last_not_of(" \t\r") - first + 1);
 }
 
+// A # inside a word is part of it, as in a secret.
+bool begins_comment(std::string_view text, std::size_t at) {
+  return text[at] == '#' && (at == 0 || text[at - 1] == ' ' || text[at - 1] == '\t');
+}
+
 // The value at the beginning of `text`, if nothing but a comment follows.
 std::optional<std::string> parse_value(std::string_view text) {
   std::size_t end = 0;
@@ -36,7 +41,7 @@ std::optional<std::string> parse_value(std::string_view text) {
     if (end >= text.size()) return std::nullopt;
     ++end;
   } else {
-    end = std::min(text.find('#'), text.size());
+    while (end < text.size() && !begins_comment(text, end)) ++end;
   }
   const std::string_view value = trim(text.substr(0, end));
   const std::string_view rest = trim(text.substr(end));

@@ -4,8 +4,9 @@
 // and, in capitals, its environment variable (KONTRACT_MAP_SIZE). A flag overrides the
 // environment, that the file, that the default. What no setting is called is refused.
 //
-// The file is a flat subset of TOML: `key = value` lines and # comments; a value is a bare word, a
-// number, or a string in "..." (with JSON's escapes) or '...'.
+// The file is a flat subset of TOML: `key = value` lines and comments, from a # at the beginning of
+// a line or after white space; a value is a bare word, a number, or a string in "..." (with JSON's
+// escapes) or '...'.
 
 #pragma once
 

@@ -10,6 +10,7 @@
 #include <functional>
 #include <optional>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "actors/detail/asio_scheduler.hpp"
@@ -34,10 +35,9 @@ void run_until_stopped(boost::asio::io_context& io) {
   }
 }
 
-bool wait_for(const std::function<bool()>& over, std::chrono::milliseconds at_most) {
-  const auto until = std::chrono::steady_clock::now() + at_most;
+bool wait_for(const std::function<bool()>& over, Clock::time_point until) {
   while (!over()) {
-    if (std::chrono::steady_clock::now() > until) return false;
+    if (Clock::now() > until) return false;
     std::this_thread::sleep_for(kStopPoll);
   }
   return true;
@@ -64,6 +64,7 @@ struct Runtime::Parts {
   std::vector<std::thread> threads;
   std::shared_ptr<Server> server;
   std::atomic<bool> serving{false};  // `server` is set, and stays
+  bool stopped = false;
 
   explicit Parts(Options given, unsigned thread_count)
       : options(std::move(given)), io(static_cast<int>(thread_count)) {}
@@ -156,33 +157,29 @@ std::string Runtime::metrics_text() const {
 
 void Runtime::stop() {
   Parts& parts = *parts_;
-  const auto patience = parts.options.drain_timeout;
+  if (std::exchange(parts.stopped, true)) return;
+  const auto until = Clock::now() + parts.options.drain_timeout;
   if (parts.server) {
     parts.server->drain();
-    if (!wait_for([&] { return parts.server->drained(); }, patience)) {
-      spdlog::warn("connections still open after {} ms are cut", patience.count());
+    if (!wait_for([&] { return parts.server->drained(); }, until)) {
+      spdlog::warn("connections still open after {} ms are cut",
+                   parts.options.drain_timeout.count());
     }
     parts.server->stop();
   }
   if (parts.directory) {
     parts.directory->stop();
-    if (!wait_for([&] { return parts.directory->stopped(); }, patience)) {
-      spdlog::warn("sessions are still busy; waiting for their last calls");
+    if (!wait_for([&] { return parts.directory->stopped(); }, until)) {
+      spdlog::warn("sessions are still busy; waiting for their last commits");
     }
   }
-  // Waits for the actors that are left, while the threads still run them.
+  // Waits for the actors that are left, while the threads still run them: what they wrote is
+  // decided by the commit log, which does not hang for longer than the disk does.
   parts.actors.reset();
-  if (parts.work) {
-    parts.work.reset();
-    if (parts.server) {
-      wait_for([&] { return parts.server->drained(); }, patience);
-    }
-    parts.io.stop();
-    for (std::thread& thread : parts.threads) thread.join();
-    parts.threads.clear();
-  }
-  parts.serving = false;
-  parts.server.reset();
+  parts.work.reset();
+  parts.io.stop();
+  for (std::thread& thread : parts.threads) thread.join();
+  parts.threads.clear();
   if (parts.store) {
     if (Status flushed = parts.store->flush(); !flushed) {
       spdlog::error("{}", flushed.error().message);

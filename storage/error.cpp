@@ -83,8 +83,8 @@ constexpr std::array kErrors = {
                 "more shards or a faster disk."},
     ErrorTraits{Errc::timeout, "KONTRACT_TIMEOUT", 504, true,
                 "The call was not finished in its time; it may still have taken effect.",
-                "Repeat it with the same idempotency `key`, so that it does not run twice, or read "
-                "what it would have changed. `timeout_ms` gives a call more time."},
+                "Read what it would have changed, or repeat it if running twice does no harm, as "
+                "with table.set. `timeout_ms` gives a call more time."},
     ErrorTraits{Errc::events_trimmed, "KONTRACT_EVENTS_TRIMMED", 410, false,
                 "The change log no longer reaches back to the asked txid.",
                 "Read the table afresh with table.query, then subscribe from the txid of that "

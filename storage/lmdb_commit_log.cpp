@@ -11,7 +11,6 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kDiskAgeMax = 250ms;
-constexpr auto kGatherMax = 2ms;
 constexpr auto kRetryAfterOverload = 100ms;
 
 }  // namespace
@@ -57,17 +56,15 @@ LmdbCommitLog::~LmdbCommitLog() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
-    wake(Wake::always);
+    wake();
   }
   thread_.join();
 }
 
 // ---- Any thread
 
-void LmdbCommitLog::wake(Wake when) {
-  if (wake_at_ == 0 || (when == Wake::if_enough && queue_.size() < wake_at_)) return;
-  wake_at_ = 0;
-  wake_.notify_one();
+void LmdbCommitLog::wake() {
+  if (std::exchange(asleep_, false)) wake_.notify_one();
 }
 
 Ticket LmdbCommitLog::append(WriteBatch batch, Epoch epoch, std::unique_ptr<Settled> waiter) {
@@ -82,7 +79,7 @@ Ticket LmdbCommitLog::append(WriteBatch batch, Epoch epoch, std::unique_ptr<Sett
   if (epoch == epoch_.load(std::memory_order_relaxed) && !broken_.load(std::memory_order_relaxed)) {
     queue_bytes_.fetch_add(batch.bytes(), std::memory_order_relaxed);
     queue_.push_back({ticket, std::move(batch), std::move(waiter)});
-    wake(Wake::if_enough);
+    wake();
     return ticket;
   }
   failed_.add(ticket, ticket);
@@ -150,7 +147,7 @@ Status LmdbCommitLog::flush() {
   const auto done = [&] { return applied_.load(std::memory_order_relaxed) >= target; };
   if (!done()) {
     flush_to_ = target;
-    wake(Wake::always);
+    wake();
     progress_.wait(lock, done);
   }
   if (broken_.load(std::memory_order_relaxed) || epoch != epoch_.load(std::memory_order_relaxed)) {
@@ -206,18 +203,14 @@ void LmdbCommitLog::run() {
 bool LmdbCommitLog::take_group() {
   std::unique_lock lock(mutex_);
   while (queue_.empty() && !stopping_ && !(writer_.has_transaction() && commit_is_due())) {
-    wake_at_ = 1;
+    asleep_ = true;
     if (writer_.has_transaction()) {
       wake_.wait_until(lock, commit_by_);
     } else {
       wake_.wait(lock);
     }
   }
-  while (queue_.size() < gather_ && !stopping_ && Clock::now() < gather_until_) {
-    wake_at_ = gather_;
-    wake_.wait_until(lock, gather_until_);
-  }
-  wake_at_ = 0;
+  asleep_ = false;
   group_begin_ = kept_.size();
   if (queue_.empty()) return writer_.has_transaction();
 
@@ -250,14 +243,9 @@ void LmdbCommitLog::write_group() {
     const std::lock_guard lock(mutex_);
     if (!commit_is_due()) return;
   }
-  const Clock::time_point began = Clock::now();
   if (Status committed = commit(); !committed) {
     const bool relaxed = options_.durability == Durability::relaxed;
     return write_again(std::move(committed).error(), relaxed ? kept_.size() : 0);
-  }
-  const Clock::time_point ended = Clock::now();
-  if (options_.durability == Durability::sync) {
-    gather_until_ = ended + std::min<Clock::duration>((ended - began) / 2, kGatherMax);
   }
   settle_committed(kept_.size());
 }
@@ -296,7 +284,6 @@ void LmdbCommitLog::settle_committed(std::size_t count) {
     const std::lock_guard lock(mutex_);
     unsynced_first_ = 0;
     if (count == kept_.size()) taken_first_ = 0;
-    gather_ = std::min(count + queue_.size(), limits::kGroupBatchesMax);
     for (std::size_t i = 0; i < count; ++i) verdicts.succeed(std::move(kept_[i].waiter));
     advance(verdicts);
   }

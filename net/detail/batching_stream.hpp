@@ -7,13 +7,15 @@
 //   - the WebSocket layer asks for more input: all that had come has been dealt with;
 //   - flush() is called: answers came from another thread;
 //   - more than kFlushBytes wait;
-//   - a control frame is written: those are the only asynchronous writes of the layer above.
+//   - a control frame is written: those are the only asynchronous writes of the layer above. The
+//     close frame with which Beast ends what is not WebSocket gets its reason here.
 // A socket that takes no more is waited for; what it does not take stays here, and whoever writes
 // watches unsent(). A failure shows at the next write. Not thread-safe: all on the socket's strand.
 
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
@@ -22,8 +24,10 @@
 #include <boost/beast/core/role.hpp>
 #include <boost/beast/websocket/teardown.hpp>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "net/detail/socket.hpp"
@@ -46,6 +50,8 @@ class BatchingStream {
   // How many bytes the socket has taken since the beginning.
   std::uint64_t sent_total() const { return state_->sent_total; }
   void flush() { State::flush(state_); }
+  // Called when a socket that had to be waited for has taken more, or has failed.
+  void on_writable(std::function<void()> call) { state_->on_writable = std::move(call); }
 
   void close() {
     ErrorCode ignored;
@@ -70,7 +76,13 @@ class BatchingStream {
     return asio::async_initiate<Handler, void(ErrorCode, std::size_t)>(
         [this](auto&& done, const Buffers& from) {
           ErrorCode error;
-          const std::size_t bytes = write_some(from, error);
+          std::size_t bytes = asio::buffer_size(from);
+          if (is_violation(from)) {
+            write_some(asio::buffer(kViolated.data(), kViolated.size()), error);
+            if (error) bytes = 0;
+          } else {
+            bytes = write_some(from, error);
+          }
           flush();
           asio::post(get_executor(), boost::beast::bind_front_handler(
                                          std::forward<decltype(done)>(done), error, bytes));
@@ -119,6 +131,21 @@ class BatchingStream {
   }
 
  private:
+  // A close frame with the code 1002, in the words of docs/protocol.md.
+  static constexpr std::string_view kViolated = "\x88\x1a\x03\xeaKONTRACT_INVALID_REQUEST";
+  static_assert(kViolated.size() == 2 + 0x1a);
+
+  // Beast's own close frames for a violation: 1002, or 1007 for text that is not UTF-8. Neither has
+  // a reason, and Beast does not ask for one.
+  template <class Buffers>
+  static bool is_violation(const Buffers& buffers) {
+    std::array<char, 4> bytes{};
+    if (asio::buffer_size(buffers) != bytes.size()) return false;
+    asio::buffer_copy(asio::buffer(bytes), buffers);
+    const std::string_view frame(bytes.data(), bytes.size());
+    return frame == "\x88\x02\x03\xea" || frame == "\x88\x02\x03\xef";
+  }
+
   static constexpr std::size_t kFlushBytes = 64 * 1024;
   static constexpr std::size_t kKeptBytes = 8 * 1024;  // of an idle connection
 
@@ -162,9 +189,13 @@ class BatchingStream {
       self->waiting = true;
       self->socket.async_wait(Socket::wait_write, [self](ErrorCode error) {
         self->waiting = false;
-        if (!error) return flush(self);
-        self->error = error;
-        self->drop_pending();
+        if (error) {
+          self->error = error;
+          self->drop_pending();
+        } else {
+          flush(self);
+        }
+        if (self->on_writable) self->on_writable();
       });
     }
 
@@ -174,6 +205,7 @@ class BatchingStream {
     std::uint64_t sent_total = 0;
     bool waiting = false;  // for the socket to take more
     ErrorCode error;       // the first failure; nothing is sent after it
+    std::function<void()> on_writable;
   };
 
   template <class Handler>

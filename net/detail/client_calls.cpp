@@ -18,6 +18,10 @@ Error ClientCalls::outcome_unknown(std::string message) {
                "Read the state again, or repeat the call if running it twice does no harm.");
 }
 
+bool ClientCalls::is_over(std::uint64_t id) const {
+  return !sent_.contains(id) && !waiting_.contains(id);
+}
+
 void ClientCalls::add(Call call) {
   order_.push_back(call.id);
   deadlines_.emplace_back(call.deadline, call.id);
@@ -34,10 +38,8 @@ std::optional<std::string> ClientCalls::next_to_send(const Welcome& server, Cloc
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(call.deadline - now);
     call.frame += client_wire::call_end(
         std::clamp(left, std::chrono::milliseconds(1), server.call_timeout_max));
-    if (call.frame.size() > server.frame_bytes) {
-      finish(call, Error(Errc::too_large, "The call has " + std::to_string(call.frame.size()) +
-                                              " bytes, the server takes " +
-                                              std::to_string(server.frame_bytes)));
+    if (Status readable = client_wire::check_call(call.frame, server); !readable) {
+      finish(call, std::move(readable).error());
       continue;
     }
     std::string frame = std::move(call.frame);
@@ -51,9 +53,10 @@ void ClientCalls::answer(std::uint64_t id, Result<CallResult> result) {
   auto node = sent_.extract(id);
   if (node) finish(node.mapped(), std::move(result));
   // Deadlines of calls that are over go with them, or a busy client would keep a long list.
-  while (!deadlines_.empty() && !sent_.contains(deadlines_.front().second) &&
-         !waiting_.contains(deadlines_.front().second)) {
-    deadlines_.pop_front();
+  while (!deadlines_.empty() && is_over(deadlines_.front().second)) deadlines_.pop_front();
+  // One slow call keeps those of all after it; each sweep removes half of them or more.
+  if (deadlines_.size() > 2 * (sent_.size() + waiting_.size())) {
+    std::erase_if(deadlines_, [this](const auto& due) { return is_over(due.second); });
   }
 }
 

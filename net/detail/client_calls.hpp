@@ -36,7 +36,8 @@ class ClientCalls {
   void add(Call call);
 
   // The frame of the call that is sent next, or nothing: none waits, or so many are in flight. A
-  // frame over the server's limit is not sent; its call fails with too_large.
+  // frame that the server could not read is not sent; its call fails with client_wire::check_call's
+  // error.
   std::optional<std::string> next_to_send(const Welcome& server, Clock::time_point now);
 
   void answer(std::uint64_t id, Result<CallResult> result);
@@ -50,6 +51,7 @@ class ClientCalls {
 
  private:
   void finish(Call& call, Result<CallResult> result);
+  bool is_over(std::uint64_t id) const;
   static Error outcome_unknown(std::string message);
 
   std::atomic<std::size_t>& open_;

@@ -415,6 +415,7 @@ Result<Welcome> ClientLoop::first_welcome() {
 void ClientLoop::on_connection(std::function<void(bool)> handler) {
   asio::post(io_->context, [self = shared_from_this(), handler = std::move(handler)]() mutable {
     self->handler_ = std::move(handler);
+    if (self->handler_ && self->link_ && self->link_->welcomed) self->handler_(true);
   });
 }
 

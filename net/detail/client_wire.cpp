@@ -52,6 +52,7 @@ Welcome welcome_of(const Json& message) {
     welcome.calls_in_flight =
         std::max<std::size_t>(1, number_of(*given, "calls_in_flight", welcome.calls_in_flight));
     welcome.frame_bytes = number_of(*given, "frame_bytes", welcome.frame_bytes);
+    welcome.json_depth = number_of(*given, "json_depth", welcome.json_depth);
     const auto longest = number_of(*given, "call_timeout_max_ms");
     if (longest > 0) welcome.call_timeout_max = std::chrono::milliseconds(longest);
   }
@@ -141,6 +142,17 @@ Result<std::string> call(std::uint64_t id, std::string_view function, const Json
 
 std::string call_end(std::chrono::milliseconds timeout) {
   return R"(,"timeout_ms":)" + std::to_string(timeout.count()) + "}";
+}
+
+Status check_call(std::string_view frame, const Welcome& server) {
+  if (frame.size() > server.frame_bytes) {
+    return Error(Errc::too_large, "The call has " + std::to_string(frame.size()) +
+                                      " bytes, the server takes " +
+                                      std::to_string(server.frame_bytes));
+  }
+  auto parsed = parse_json(frame, {.depth = server.json_depth});
+  if (!parsed) return std::move(parsed).error();
+  return {};
 }
 
 Result<Message> decode(std::string_view frame) {

@@ -31,6 +31,10 @@ std::string heartbeat(std::int64_t timestamp_ms);
 Result<std::string> call(std::uint64_t id, std::string_view function, const Json& args);
 std::string call_end(std::chrono::milliseconds timeout);
 
+// Whether `server` can read this whole call. It answers one that it cannot with an error that names
+// no call, so that nobody would hear of it. Errors: too_large; invalid_request as of parse_json.
+Status check_call(std::string_view frame, const Welcome& server);
+
 struct Answer {  // `result` or `error`; id 0: an error that belongs to no call
   std::uint64_t id = 0;
   Result<CallResult> result;

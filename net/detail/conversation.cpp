@@ -93,6 +93,7 @@ bool Conversation::authenticate(const std::string& token) {
   peer.headers = std::move(greeting_peer_.headers);
   greeting_peer_ = std::move(peer);
   token_expires_ = identified->expires;
+  wire_.identified();
   return true;
 }
 
@@ -101,7 +102,7 @@ void Conversation::on_opened(const Answer& answer) {
   last_frame_ = steady_clock::now();  // the silence until now was ours
   if (!answer.result) return fail(CloseCode::policy, answer.result.error());
   const auto opened = protocol::decode_opened(*answer.result);
-  if (!opened) return fail(CloseCode::internal, opened.error());
+  if (!opened) return fail(CloseCode::policy, opened.error());
   state_ = State::open;
   wire_.send(protocol::welcome({.session = session_name_,
                                 .sid = opened->sid,
@@ -146,6 +147,7 @@ void Conversation::on_answer(std::uint64_t id, std::string_view frame) {
   const bool timed_out = found->second.timed_out;
   in_flight_.erase(found);
   if (!timed_out) wire_.send(frame);
+  if (leaving_) return close_if_answered();
   if (draining_) close_if_drained();
 }
 
@@ -162,8 +164,8 @@ void Conversation::handle(protocol::Heartbeat& heartbeat) {
 }
 
 void Conversation::handle(protocol::Close&) {
-  state_ = State::over;
-  wire_.close(CloseCode::normal, std::nullopt, "closed by the client");
+  leaving_ = true;
+  close_if_answered();
 }
 
 void Conversation::handle(protocol::Refused& refused) {
@@ -177,22 +179,27 @@ void Conversation::fail(CloseCode how, Error error) {
 
 bool Conversation::wants_frames() const {
   if (state_ == State::greeting) return true;
-  return state_ == State::open && in_flight_.size() < hub_->options().calls_in_flight_max;
+  return state_ == State::open && !leaving_ &&
+         in_flight_.size() < hub_->options().calls_in_flight_max;
 }
 
 Conversation::Time Conversation::next_deadline() const {
-  if (state_ == State::greeting) return handshake_deadline_;
-  if (state_ != State::open) return Time::max();
+  if (state_ == State::over) return Time::max();
+  if (state_ != State::open) return handshake_deadline_;
   const Time idle = last_frame_ + limits::kHeartbeatsMissedMax * hub_->options().heartbeat;
   return std::min({earliest_call_, expires_, idle});
 }
 
 void Conversation::on_time(Time now) {
-  if (state_ == State::greeting && now >= handshake_deadline_) {
-    return fail(CloseCode::policy, {Errc::timeout, "No hello came in time"});
+  if (state_ == State::over) return;
+  if (state_ != State::open) {
+    if (now < handshake_deadline_) return;
+    return fail(CloseCode::policy,
+                {Errc::timeout, state_ == State::greeting ? "No hello came in time"
+                                                          : "The session did not open in time"});
   }
-  if (state_ != State::open) return;
   expire_calls(now);
+  if (state_ != State::open) return;
   if (now >= expires_) {
     return fail(CloseCode::policy, {Errc::session_expired, "The token has expired"});
   }
@@ -216,15 +223,26 @@ void Conversation::expire_calls(Time now) {
       earliest_call_ = std::min(earliest_call_, call.deadline);
     }
   }
+  if (leaving_) close_if_answered();
 }
 
 void Conversation::drain() {
   draining_ = true;
+  if (leaving_) return;  // it closes as soon as it can anyway
   if (state_ == State::greeting || state_ == State::open) close_if_drained();
 }
 
 void Conversation::close_if_drained() {
   if (in_flight_.empty()) fail(CloseCode::going_away, shutting_down());
+}
+
+// A call that timed out was answered with that.
+void Conversation::close_if_answered() {
+  const bool answered = std::all_of(in_flight_.begin(), in_flight_.end(),
+                                    [](const auto& entry) { return entry.second.timed_out; });
+  if (!answered || state_ == State::over) return;
+  state_ = State::over;
+  wire_.close(CloseCode::normal, std::nullopt, "closed by the client");
 }
 
 void Conversation::end() {

@@ -21,14 +21,13 @@
 
 namespace kontract::detail {
 
-// RFC 6455, section 7.4.1.
+// RFC 6455, section 7.4.1; the ones docs/protocol.md names.
 enum class CloseCode : std::uint16_t {
   normal = 1000,
   going_away = 1001,
-  unsupported = 1003,
+  protocol = 1002,
   policy = 1008,
   too_large = 1009,
-  internal = 1011,
 };
 
 class Wire {
@@ -39,6 +38,8 @@ class Wire {
   virtual void close(CloseCode how, std::optional<Errc> code, std::string message) = 0;
   // Where answers go: to on_opened for kOpenCall, to on_answer for all others.
   virtual std::shared_ptr<ReplyTarget> reply_target() = 0;
+  // It is known now who is at the other end.
+  virtual void identified() = 0;
 };
 
 // How a WebSocket came to be.
@@ -64,8 +65,12 @@ class Conversation {
   void on_answer(std::uint64_t id, std::string_view frame);
 
   // Whether the next frame may be read: not while the session wakes, nor while the calls in flight
-  // are at their limit.
+  // are at their limit, nor after the client's close.
   bool wants_frames() const;
+  // Whether hello has not come yet.
+  bool greeting() const { return state_ == State::greeting; }
+  // The silence until now was ours: nothing was read.
+  void excuse_silence(Time now) { last_frame_ = now; }
 
   // When on_time has something to do.
   Time next_deadline() const;
@@ -98,6 +103,7 @@ class Conversation {
   CallPtr make_call(CallKind kind, std::uint64_t id);
   void fail(CloseCode how, Error error);
   void close_if_drained();
+  void close_if_answered();
   void expire_calls(Time now);
 
   Wire& wire_;
@@ -107,7 +113,8 @@ class Conversation {
   const protocol::DecodeLimits bounds_;
   State state_ = State::greeting;
   bool draining_ = false;
-  Peer greeting_peer_;  // until hello
+  bool leaving_ = false;  // the client has said close
+  Peer greeting_peer_;    // until hello
   std::optional<std::chrono::system_clock::time_point> token_expires_;
   std::shared_ptr<const Peer> peer_;  // after it
   std::shared_ptr<SessionHandle> session_;

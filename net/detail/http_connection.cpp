@@ -1,5 +1,6 @@
 #include "net/detail/http_connection.hpp"
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
@@ -82,7 +83,13 @@ class Exchange final : public Connection, public std::enable_shared_from_this<Ex
   void on_answer(const Incoming& incoming) {
     if (stage_ != Stage::calling || incoming.call != call_) return;
     const Answer& answer = incoming.answer;
-    if (!answer.result) return respond(error_response(answer.result.error()));
+    if (!answer.result) {
+      const Error& error = answer.result.error();
+      if (error.code == Errc::internal) {
+        hub_->warn(remote_, internal_error_line(call_, error.message));
+      }
+      return respond(error_response(error));
+    }
     HttpResponse response;
     response.body = protocol::http_result(*answer.result, answer.txid);
     respond(std::move(response));
@@ -123,6 +130,7 @@ class Exchange final : public Connection, public std::enable_shared_from_this<Ex
     head_done_ = false;
     request_ = {};
     facts_ = {};
+    identified_.reset();
     set_deadline(deadline);
     if (buffer_.size() > 0) return parse();  // it was pipelined
     read();
@@ -177,8 +185,23 @@ class Exchange final : public Connection, public std::enable_shared_from_this<Ex
     buffer_.consume(used);
     if (auto refused = refuse_head(request_, facts_)) return refuse(std::move(*refused)), false;
     head_done_ = true;
+    decided_ = route(request_, facts_.upgrade, *hub_);
+    if (!std::holds_alternative<HttpResponse>(decided_) && !identify()) return false;
     parser_->eager(true);
     set_deadline(Clock::now() + kBodyTimeout);
+    return true;
+  }
+
+  // Who it is, before a body is waited for. False: the refusal is on its way.
+  bool identify() {
+    auto identified = hub_->identify(request_.header("authorization"));
+    if (!identified) return refuse(error_response(identified.error())), false;
+    identified_ = std::move(*identified);
+    if (identified_) {
+      place_.known();
+    } else if (std::holds_alternative<RpcRoute>(decided_)) {
+      return refuse(error_response(hub_->identify_token({}).error())), false;
+    }
     return true;
   }
 
@@ -190,6 +213,10 @@ class Exchange final : public Connection, public std::enable_shared_from_this<Ex
       std::string name = lower(view(field.name_string()));
       if (name == "host") ++facts_.hosts;
       if (name == "transfer-encoding") facts_.has_transfer_encoding = true;
+      if (name == "content-length") {
+        const std::string_view value = view(field.value());
+        facts_.lengths += 1 + static_cast<std::size_t>(std::count(value.begin(), value.end(), ','));
+      }
       ++facts_.fields;
       std::string& value = request_.headers[std::move(name)];
       if (!value.empty()) value += ", ";
@@ -219,23 +246,17 @@ class Exchange final : public Connection, public std::enable_shared_from_this<Ex
   }
 
   void serve() {
-    Route decided = route(request_, facts_.upgrade, *hub_);
-    if (auto* response = std::get_if<HttpResponse>(&decided)) return respond(std::move(*response));
-    auto identified = hub_->identify(request_.header("authorization"));
-    if (!identified) return refuse(error_response(identified.error()));
+    if (auto* response = std::get_if<HttpResponse>(&decided_)) return respond(std::move(*response));
     Peer peer;
-    if (*identified) peer = (*identified)->peer;
+    if (identified_) peer = identified_->peer;
     peer.method = request_.method;
     peer.remote = remote_;
     peer.headers = std::move(request_.headers);
     peer.headers.erase("authorization");  // nobody behind this needs it
-    if (auto* rpc = std::get_if<RpcRoute>(&decided)) {
-      if (!*identified) return refuse(error_response(hub_->identify_token({}).error()));
-      return call(std::move(*rpc), std::move(peer));
-    }
+    if (auto* rpc = std::get_if<RpcRoute>(&decided_)) return call(std::move(*rpc), std::move(peer));
     std::optional<std::chrono::system_clock::time_point> expires;
-    if (*identified) expires = (*identified)->expires;
-    upgrade(std::get<WebSocketRoute>(decided), std::move(peer), expires);
+    if (identified_) expires = identified_->expires;
+    upgrade(std::get<WebSocketRoute>(decided_), std::move(peer), expires);
   }
 
   void call(RpcRoute rpc, Peer peer) {
@@ -282,7 +303,7 @@ class Exchange final : public Connection, public std::enable_shared_from_this<Ex
   void respond(HttpResponse response) {
     stage_ = Stage::writing;
     if (hub_->draining() || ++requests_ >= kRequestsMax) keep_alive_ = false;
-    out_ = to_wire(response, keep_alive_);
+    out_ = to_wire(response, keep_alive_, request_.method == "HEAD");
     set_deadline(Clock::now() + kWriteTimeout);
     asio::async_write(
         socket_, asio::buffer(out_),
@@ -334,6 +355,8 @@ class Exchange final : public Connection, public std::enable_shared_from_this<Ex
   bool keep_alive_ = false;
   HttpRequest request_;
   HeadFacts facts_;
+  Route decided_;  // these two when the head is done
+  std::optional<Identified> identified_;
   std::string out_;
   std::uint64_t call_ = 0;  // the number of the call whose answer is waited for
   int requests_ = 0;

@@ -48,7 +48,7 @@ HttpResponse error_response(const Error& error, std::optional<int> status) {
   return response;
 }
 
-std::string to_wire(const HttpResponse& response, bool keep_alive) {
+std::string to_wire(const HttpResponse& response, bool keep_alive, bool to_head) {
   const auto reason =
       boost::beast::http::obsolete_reason(static_cast<boost::beast::http::status>(response.status));
   std::string out = "HTTP/1.1 " + std::to_string(response.status) + ' ';
@@ -58,7 +58,7 @@ std::string to_wire(const HttpResponse& response, bool keep_alive) {
   out += "\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n";
   for (const auto& [name, value] : response.headers) out += name + ": " + value + "\r\n";
   out += keep_alive ? "\r\n" : "Connection: close\r\n\r\n";
-  out += response.body;
+  if (!to_head) out += response.body;
   return out;
 }
 

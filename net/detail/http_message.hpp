@@ -36,8 +36,8 @@ struct HttpResponse {
 // The response to a failed request. `status` overrides the one of the error's code.
 HttpResponse error_response(const Error& error, std::optional<int> status = std::nullopt);
 
-// The bytes of the response.
-std::string to_wire(const HttpResponse& response, bool keep_alive);
+// The bytes of the response. The one to HEAD has no body, but the length of what GET would get.
+std::string to_wire(const HttpResponse& response, bool keep_alive, bool to_head = false);
 
 // The path without its query, percent-decoded, in segments: "/ws/a%3Ab?x" is {"ws", "a:b"}.
 // Errors: invalid_request for what is not a path or not well encoded.

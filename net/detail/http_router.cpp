@@ -124,6 +124,7 @@ std::optional<HttpResponse> refuse_head(const HttpRequest& request, const HeadFa
   if (facts.has_transfer_encoding) {
     return refusal("Transfer-Encoding is not accepted", 400, "Send the body with Content-Length.");
   }
+  if (facts.lengths > 1) return refusal("The header Content-Length is repeated");
   if (facts.folded) return refusal("A header field must be one line");
   if (facts.http_1_0 && facts.has_body) return refusal("An HTTP/1.0 request must have no body");
   return std::nullopt;
@@ -141,7 +142,9 @@ Route route(const HttpRequest& request, bool upgrade, const Hub& hub) {
   std::string joined;
   for (const std::string& segment : path) joined += '/' + segment;
   if (joined == "/health" || joined == "/metrics" || joined == "/.well-known/kontract") {
-    if (request.method != "GET") return method_not_allowed(request, "GET");
+    if (request.method != "GET" && request.method != "HEAD") {
+      return method_not_allowed(request, "GET, HEAD");
+    }
     return get_page(joined, hub);
   }
   return error_response({Errc::not_found, "There is nothing at this path",

@@ -21,6 +21,7 @@ struct HeadFacts {
   std::size_t header_bytes = 0;
   std::size_t fields = 0;
   std::size_t hosts = 0;
+  std::size_t lengths = 0;  // values of Content-Length, in one field or in many
   bool http_1_0 = false;
   bool folded = false;  // a field goes on in a second line (obs-fold)
   bool has_transfer_encoding = false;

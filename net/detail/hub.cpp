@@ -25,17 +25,27 @@ Hub::Hub(ServerOptions options, Server::Parts parts)
 
 Hub::Place& Hub::Place::operator=(Place&& other) noexcept {
   std::swap(hub_, other.hub_);
+  std::swap(newcomer_, other.newcomer_);
   return *this;
 }
 
+void Hub::Place::known() {
+  if (hub_ && newcomer_) hub_->newcomers_.fetch_sub(1, std::memory_order_acq_rel);
+  newcomer_ = false;
+}
+
 Hub::Place::~Place() {
+  known();
   if (hub_) hub_->open_.fetch_sub(1, std::memory_order_acq_rel);
 }
 
 std::optional<Hub::Place> Hub::take_place() {
   total_.fetch_add(1, std::memory_order_relaxed);
   if (open_.fetch_add(1, std::memory_order_acq_rel) < options_.connections_max) {
-    return Place(shared_from_this());
+    if (newcomers_.fetch_add(1, std::memory_order_acq_rel) < kNewcomersMax) {
+      return Place(shared_from_this());
+    }
+    newcomers_.fetch_sub(1, std::memory_order_acq_rel);
   }
   open_.fetch_sub(1, std::memory_order_acq_rel);
   return std::nullopt;

@@ -26,6 +26,11 @@ class Connection {
   virtual void stop() = 0;   // close now
 };
 
+// The line in the log about an answer KONTRACT_INTERNAL.
+inline std::string internal_error_line(std::uint64_t call, const std::string& message) {
+  return "KONTRACT_INTERNAL in call " + std::to_string(call) + ": " + message;
+}
+
 class Hub : public std::enable_shared_from_this<Hub> {
  public:
   Hub(ServerOptions options, Server::Parts parts);
@@ -33,7 +38,8 @@ class Hub : public std::enable_shared_from_this<Hub> {
   const ServerOptions& options() const { return options_; }
   const Server::Parts& parts() const { return parts_; }
 
-  // One of the connections_max; given back when destroyed.
+  // One of the connections_max; given back when destroyed. Until it is known who has it, it is one
+  // of the kNewcomersMax as well.
   class Place {
    public:
     Place() = default;
@@ -41,11 +47,14 @@ class Hub : public std::enable_shared_from_this<Hub> {
     Place(Place&&) noexcept = default;
     Place& operator=(Place&& other) noexcept;
     ~Place();
+    void known();
 
    private:
     std::shared_ptr<Hub> hub_;
+    bool newcomer_ = true;
   };
   std::optional<Place> take_place();  // nothing if all are taken
+  static constexpr std::size_t kNewcomersMax = 512;
 
   // One of an owner's connections_per_owner_max; given back when destroyed.
   class OwnerPlace {
@@ -97,7 +106,7 @@ class Hub : public std::enable_shared_from_this<Hub> {
   const Server::Parts parts_;
   std::atomic<bool> draining_{false};
   std::atomic<bool> stopped_{false};
-  std::atomic<std::size_t> open_{0};
+  std::atomic<std::size_t> open_{0}, newcomers_{0};
   std::atomic<std::uint64_t> total_{0}, websockets_{0}, frames_in_{0}, frames_out_{0}, refused_{0};
 
   std::mutex mutex_;  // of the two maps

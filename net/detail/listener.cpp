@@ -90,7 +90,7 @@ void Listener::on_accepted(ErrorCode error, Socket socket) {
     ErrorCode ignored;
     socket.set_option(asio::socket_base::linger(true, 0), ignored);  // reset: leaves no TIME_WAIT
     socket.close(ignored);
-    hub_->warn("listener", "refused a connection: connections_max are open");
+    hub_->warn("listener", "refused a connection: too many are open, or wait to say who they are");
   }
   accept();
 }

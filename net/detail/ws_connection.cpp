@@ -1,6 +1,8 @@
 #include "net/detail/ws_connection.hpp"
 
+#include <linux/sockios.h>
 #include <spdlog/spdlog.h>
+#include <sys/ioctl.h>
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
@@ -25,6 +27,13 @@ using namespace std::chrono_literals;
 
 constexpr auto kAssemblyTimeout = 10s;  // from the first to the last byte of a message
 constexpr auto kCloseTimeout = 5s;      // for the client to take and answer a close
+constexpr auto kSlowReader = 5s;        // for the client to take anything of a full send queue
+constexpr auto kSlowReaderCheck = 1s;
+constexpr std::size_t kHelloBytesMax = 16 * limits::kKiB;
+// Of the send queue's limits. Above the first, nothing more is read; above the second, which only
+// the answers of calls that were in flight before can reach, the connection is closed.
+constexpr std::size_t kLowWaterDivisor = 4;
+constexpr std::size_t kFarOverFactor = 4;
 constexpr int kPingsPerSecond = 10;
 constexpr std::size_t kKeptFrameEnds = 64;                // of an idle connection
 constexpr std::size_t kKeptReadBytes = 4 * limits::kKiB;  // of an idle connection
@@ -70,6 +79,9 @@ class WsConnection final : public Connection,
     if (error) return end("the upgrade failed: " + error.message());
     ws_.control_callback(
         [this](websocket::frame_type kind, beast::string_view) { on_control(kind); });
+    ws_.next_layer().on_writable([weak = weak_from_this()] {
+      if (const auto self = weak.lock()) self->proceed();
+    });
     proceed();
   }
 
@@ -90,16 +102,22 @@ class WsConnection final : public Connection,
     std::uint64_t call;
     std::string frame;
     std::optional<Answer> opened;  // of kOpenCall
+    std::string internal;          // what went wrong with us, for the log
   };
   static Incoming receive(std::uint64_t call, Answer&& answer) {
-    if (call == Conversation::kOpenCall) return {call, {}, std::move(answer)};
-    return {call,
-            answer.result ? protocol::result(call, *answer.result, answer.txid)
-                          : protocol::error(call, answer.result.error()),
-            std::nullopt};
+    if (call == Conversation::kOpenCall) return {call, {}, std::move(answer), {}};
+    if (answer.result) {
+      return {call, protocol::result(call, *answer.result, answer.txid), std::nullopt, {}};
+    }
+    const Error& error = answer.result.error();
+    return {call, protocol::error(call, error), std::nullopt,
+            error.code == Errc::internal ? error.message : std::string()};
   }
   void on_answer(const Incoming& incoming) {
     if (incoming.opened) return talk_.on_opened(*incoming.opened);
+    if (!incoming.internal.empty()) {
+      hub_->warn(talk_.remote(), internal_error_line(incoming.call, incoming.internal));
+    }
     talk_.on_answer(incoming.call, incoming.frame);
   }
   void on_answers_taken() { proceed(); }
@@ -107,19 +125,15 @@ class WsConnection final : public Connection,
 
   // Wire
   std::shared_ptr<ReplyTarget> reply_target() override { return box_; }
+  void identified() override { place_.known(); }
 
   void send(std::string_view frame) override {
     if (closing_ || closed_by_peer_ || ended_) return;
     write(frame);
     const ServerOptions& options = hub_->options();
-    if (ws_.next_layer().unsent() > options.send_queue_bytes_max ||
-        frame_ends_.size() > options.send_queue_messages_max) {
-      ws_.next_layer().flush();
-      forget_sent_frames();
-      if (ws_.next_layer().unsent() > options.send_queue_bytes_max ||
-          frame_ends_.size() > options.send_queue_messages_max) {
-        close(CloseCode::policy, Errc::overloaded, "The client does not read what it is sent");
-      }
+    if (waiting_above(options.send_queue_bytes_max * kFarOverFactor,
+                      options.send_queue_messages_max * kFarOverFactor)) {
+      close_slow_reader();
     }
   }
 
@@ -154,6 +168,65 @@ class WsConnection final : public Connection,
     hub_->count_frame_out();
   }
 
+  // Whether more than this waits to be sent, when the socket has taken what it takes.
+  bool waiting_above(std::size_t bytes, std::size_t messages) {
+    BatchingStream& stream = ws_.next_layer();
+    if (stream.unsent() <= bytes && frame_ends_.size() <= messages) return false;
+    stream.flush();
+    forget_sent_frames();
+    return stream.unsent() > bytes || frame_ends_.size() > messages;
+  }
+
+  // How much the client's side has acknowledged. The socket asks for more only when a large part of
+  // its buffer is free; a slow client moves long before.
+  std::uint64_t taken_by_client() {
+    BatchingStream& stream = ws_.next_layer();
+    int in_socket = 0;
+    if (ioctl(stream.socket().native_handle(), SIOCOUTQ, &in_socket) != 0) in_socket = 0;
+    return stream.sent_total() - static_cast<std::uint64_t>(in_socket);
+  }
+
+  // Whether so much waits to be sent that nothing more is read. Then the client is watched.
+  bool congested() {
+    const ServerOptions& options = hub_->options();
+    const bool above = waiting_above(options.send_queue_bytes_max / kLowWaterDivisor,
+                                     options.send_queue_messages_max / kLowWaterDivisor);
+    if (above == congested_) return above;
+    congested_ = above;
+    const auto now = Clock::now();
+    talk_.excuse_silence(now);
+    progress_at_ = now;
+    taken_ = taken_by_client();
+    slow_check_ = above ? now + kSlowReaderCheck : Clock::time_point::max();
+    return above;
+  }
+
+  void check_slow_reader(Clock::time_point now) {
+    talk_.excuse_silence(now);
+    slow_check_ = now + kSlowReaderCheck;
+    if (const std::uint64_t taken = taken_by_client(); taken != taken_) {
+      taken_ = taken;
+      progress_at_ = now;
+      return;
+    }
+    const ServerOptions& options = hub_->options();
+    const bool full = waiting_above(options.send_queue_bytes_max, options.send_queue_messages_max);
+    const Clock::duration patience =
+        full ? Clock::duration(kSlowReader)
+             : Clock::duration(limits::kHeartbeatsMissedMax * options.heartbeat);
+    if (now >= progress_at_ + patience) close_slow_reader();
+  }
+
+  void close_slow_reader() {
+    close(CloseCode::policy, Errc::overloaded, "The client does not read what it is sent");
+  }
+
+  // Of a message: before hello is understood nobody needs a large one.
+  std::size_t message_bytes_max() const {
+    const std::size_t most = hub_->options().frame_bytes_max;
+    return talk_.greeting() ? std::min(most, kHelloBytesMax) : most;
+  }
+
   void forget_sent_frames() {
     const std::uint64_t sent = ws_.next_layer().sent_total();
     const auto unsent = std::upper_bound(frame_ends_.begin(), frame_ends_.end(), sent);
@@ -172,10 +245,10 @@ class WsConnection final : public Connection,
   }
 
   void read() {
-    if (reading_ || closing_ || !talk_.wants_frames()) return;
+    if (reading_ || closing_ || !talk_.wants_frames() || congested()) return;
     reading_ = true;
     ws_.async_read_some(
-        buffer_, buffer_.max_size() - buffer_.size(),
+        buffer_, message_bytes_max() + 1 - buffer_.size(),
         [self = shared_from_this()](ErrorCode error, std::size_t) { self->on_read(error); });
   }
 
@@ -184,11 +257,10 @@ class WsConnection final : public Connection,
     if (ended_ || closing_) return;  // the one who closes ends it
     if (error) return on_read_failed(error);
     if (ws_.got_binary()) {
-      close(CloseCode::unsupported, Errc::invalid_request, "Messages must be text frames");
-    } else if (buffer_.size() > hub_->options().frame_bytes_max) {
-      close(
-          CloseCode::too_large, Errc::too_large,
-          "A message is larger than " + std::to_string(hub_->options().frame_bytes_max) + " bytes");
+      close(CloseCode::protocol, Errc::invalid_request, "Messages must be text frames");
+    } else if (buffer_.size() > message_bytes_max()) {
+      close(CloseCode::too_large, Errc::too_large,
+            "A message is larger than " + std::to_string(message_bytes_max()) + " bytes");
     } else if (!ws_.is_message_done()) {
       if (assembly_deadline_ == Clock::time_point::max()) {
         assembly_deadline_ = Clock::now() + kAssemblyTimeout;
@@ -240,8 +312,8 @@ class WsConnection final : public Connection,
   }
 
   void arm() {
-    const auto at =
-        closing_ ? close_deadline_ : std::min(talk_.next_deadline(), assembly_deadline_);
+    const auto at = closing_ ? close_deadline_
+                             : std::min({talk_.next_deadline(), assembly_deadline_, slow_check_});
     if (at == Clock::time_point::max()) return;
     waker_.at(at, [self = shared_from_this()] { self->on_time(); });
   }
@@ -254,6 +326,7 @@ class WsConnection final : public Connection,
     } else if (now >= assembly_deadline_) {
       close(CloseCode::policy, Errc::timeout, "A message took too long to arrive");
     } else {
+      if (congested_ && congested() && now >= slow_check_) check_slow_reader(now);
       talk_.on_time(now);
     }
     proceed();
@@ -291,6 +364,10 @@ class WsConnection final : public Connection,
   Clock::time_point assembly_deadline_ = Clock::time_point::max();
   // Where in the stream of bytes each frame ends that may be unsent; ascending.
   std::vector<std::uint64_t> frame_ends_;
+  bool congested_ = false;
+  Clock::time_point slow_check_ = Clock::time_point::max();
+  Clock::time_point progress_at_;  // when the client was last seen to take something,
+  std::uint64_t taken_ = 0;        // and how much it had then; while congested
   std::uint64_t frames_in_ = 0, frames_out_ = 0;
   Clock::time_point pings_since_;
   int pings_ = 0;

@@ -228,6 +228,22 @@ TEST_F(SessionTest, ABatchOverTwoTablesTakesEffectWhollyOrNotAtAll) {
   EXPECT_EQ(ok("room", "table.get", {"c", results[1]})["n"], 2);
 }
 
+TEST_F(SessionTest, ABatchWhoseResultsAreTooLargeIsRefused) {
+  ok("room", "table.create", {"a"});
+  ok("room", "table.create", {"b"});
+  for (const char* table : {"a", "b"}) {
+    ok("room", "table.set", {table, "x", {{"text", std::string(200'000, 'x')}}});
+  }
+  Json operations = Json::array();
+  for (int i = 0; i < 12; ++i) operations.push_back({"table.get", "a", "x"});
+  EXPECT_EQ(ok("room", "table.batch", Json::array({operations})).size(), 12U);
+  // Too much in all, though neither table gives too much; then one alone does.
+  for (int i = 0; i < 12; ++i) operations.push_back({"table.get", "b", "x"});
+  EXPECT_EQ(error("room", "table.batch", Json::array({operations})), "KONTRACT_TOO_LARGE");
+  for (Json& operation : operations) operation[1] = "a";
+  EXPECT_EQ(error("room", "table.batch", Json::array({operations})), "KONTRACT_TOO_LARGE");
+}
+
 TEST_F(SessionTest, BatchesOverTablesAndSingleCallsMixInOrder) {
   ok("room", "table.create", {"a"});
   ok("room", "table.create", {"b"});

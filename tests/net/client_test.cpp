@@ -16,6 +16,7 @@
 #include <future>
 #include <optional>
 
+#include "net/detail/client_calls.hpp"
 #include "net/detail/client_wire.hpp"
 
 namespace kontract {
@@ -535,16 +536,19 @@ TEST_F(ClientTest, ACallThatCannotBeSentFailsAlone) {
   };
   Client client(options());
   Peer peer = accept();
-  peer.welcome({{"limits", {{"frame_bytes", 200}}}});
-  for (const Case& c : {Case{"no array", Json::object(), Errc::invalid_request},
-                        Case{"not UTF-8", Json::array({"\xff"}), Errc::invalid_request},
-                        Case{"too large", Json::array({std::string(200, 'x')}), Errc::too_large}}) {
+  peer.welcome({{"limits", {{"frame_bytes", 200}, {"json_depth", 4}}}});
+  for (const Case& c :
+       {Case{"no array", Json::object(), Errc::invalid_request},
+        Case{"not UTF-8", Json::array({"\xff"}), Errc::invalid_request},
+        Case{"too deep", Json::array({Json::parse("[[[1]]]")}), Errc::invalid_request},
+        Case{"no number of the wire", Json::array({std::uint64_t{1} << 60}), Errc::invalid_request},
+        Case{"too large", Json::array({std::string(200, 'x')}), Errc::too_large}}) {
     SCOPED_TRACE(c.name);
     const auto result = client.call("table.set", c.args);
     ASSERT_FALSE(result);
     EXPECT_EQ(result.error().code, c.code);
   }
-  auto good = call(client, "good");
+  auto good = call(client, "good", Json::array({Json::parse("[[1]]")}));
   peer.answer(peer.read(), 1);
   EXPECT_TRUE(good.get());
 }
@@ -600,6 +604,42 @@ TEST_F(ClientTest, ConnectSaysWhyThereIsNoConnection) {
     EXPECT_EQ(welcome.error().code, c.code);
     EXPECT_THAT(welcome.error().message, HasSubstr(c.message));
   }
+}
+
+TEST_F(ClientTest, WhoAsksForTheConnectionLateIsToldOfTheOneThereIs) {
+  Client client(options());
+  Peer peer = accept();
+  peer.welcome();
+  ASSERT_TRUE(client.connect());
+  std::promise<bool> told;
+  client.on_connection([&](bool up) {
+    if (up) told.set_value(up);
+  });
+  EXPECT_TRUE(told.get_future().get());
+}
+
+TEST(ClientCallsTest, ASlowCallStillExpiresAfterManyThatCameAfterIt) {
+  std::atomic<std::size_t> open{0};
+  ClientCalls calls(open);
+  const auto now = ClientCalls::Clock::now();
+  std::optional<Errc> slow;
+  std::size_t answered = 0;
+  for (std::uint64_t id = 1; id <= 100; ++id) {
+    open.fetch_add(1);
+    const auto done = [&, id](const Result<CallResult>& result) {
+      if (id == 1) slow = result.error().code;
+      if (id != 1 && result) ++answered;
+    };
+    calls.add({id, *client_wire::call(id, "any", Json::array()), done, now + id * 1ms});
+    ASSERT_TRUE(calls.next_to_send(Welcome(), now));
+    if (id != 1) calls.answer(id, CallResult());
+  }
+  EXPECT_EQ(answered, 99U);
+  EXPECT_EQ(open, 1U);
+  EXPECT_EQ(calls.expire(now), now + 1ms);
+  EXPECT_EQ(calls.expire(now + 1ms), std::nullopt);
+  EXPECT_EQ(slow, Errc::timeout);
+  EXPECT_EQ(open, 0U);
 }
 
 TEST(ClientWireTest, UrlsAreTakenApart) {

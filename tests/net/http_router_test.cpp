@@ -27,6 +27,27 @@ TEST(HttpRouterTest, ADrainingServerSaysSoAndTakesNothingNew) {
   EXPECT_EQ(status_of(route(socket, true, *hub)), 503);
 }
 
+TEST(HttpRouterTest, OnlySoManyConnectionsMayBeOfNobodyKnown) {
+  const auto hub = std::make_shared<Hub>(ServerOptions{}, Server::Parts{});
+  std::vector<Hub::Place> places;
+  for (std::size_t i = 0; i < Hub::kNewcomersMax; ++i) {
+    auto place = hub->take_place();
+    ASSERT_TRUE(place);
+    places.push_back(std::move(*place));
+  }
+  EXPECT_FALSE(hub->take_place());
+  places.front().known();
+  places.front().known();
+  auto next = hub->take_place();
+  EXPECT_TRUE(next);
+  EXPECT_FALSE(hub->take_place());
+  places.pop_back();
+  EXPECT_TRUE(hub->take_place());
+  next.reset();
+  places.clear();
+  EXPECT_TRUE(hub->empty());
+}
+
 TEST(HttpRouterTest, PathsAreDecodedSegmentBySegment) {
   struct Case {
     const char* target;

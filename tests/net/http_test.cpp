@@ -40,6 +40,26 @@ TEST_F(HttpTest, TheServerSaysHowItIsAndWhatItSpeaks) {
   EXPECT_THAT(client.header("Content-Type"), HasSubstr("text/plain"));
 }
 
+TEST_F(HttpTest, ARequestForTheHeadGetsNoBody) {
+  start();
+  RawClient client(port());
+  const auto head = [](const std::string& path) {
+    return "HEAD " + path + " HTTP/1.1\r\nHost: x\r\n\r\n";
+  };
+  for (const auto& [path, status] : {std::pair{"/health", 200},
+                                     {"/metrics", 200},
+                                     {"/.well-known/kontract", 200},
+                                     {"/rpc/f", 405},
+                                     {"/nope", 404}}) {
+    SCOPED_TRACE(path);
+    client.send(head(path) + get("/health"));
+    EXPECT_EQ(client.receive(/*to_head=*/true), status);
+    EXPECT_NE(client.header("Content-Length"), "0");
+    EXPECT_EQ(client.receive(), 200);  // it begins where the head ended
+    EXPECT_EQ(client.body()["status"], "ok");
+  }
+}
+
 TEST_F(HttpTest, ACallRunsInTheSessionThatTheHeaderNames) {
   start();
   create_table();
@@ -118,6 +138,10 @@ TEST_F(HttpTest, WhatIsAmbiguousOrTooMuchIsRefusedAndTheConnectionClosed) {
        "[]"},
       {"two lengths", 400,
        "POST /rpc/f HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n[]"},
+      {"two equal lengths", 400,
+       "POST /rpc/f HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\n[]"},
+      {"a list of lengths", 400,
+       "POST /rpc/f HTTP/1.1\r\nHost: a\r\nContent-Length: 2,2\r\n\r\n[]"},
       {"folded field", 400, "GET /health HTTP/1.1\r\nHost: a\r\nX: 1\r\n 2\r\n\r\n"},
       {"space before the colon", 400, "GET /health HTTP/1.1\r\nHost : a\r\n\r\n"},
       {"HTTP/1.0 with a body", 400,
@@ -276,6 +300,19 @@ TEST_F(HttpTest, WithASecretACallNeedsAToken) {
   EXPECT_EQ(client.request(get("/health")), 200);
   client.request(rpc("session.info", "[]"));
   EXPECT_EQ(client.header("WWW-Authenticate"), "Bearer");
+}
+
+TEST_F(HttpTest, TheBodyOfAStrangerIsNotWaitedFor) {
+  options_.secret = std::string(32, 's');
+  start();
+  for (const char* authorization : {"", "Authorization: Bearer x\r\n"}) {
+    RawClient client(port());
+    EXPECT_EQ(client.request("POST /rpc/f HTTP/1.1\r\nHost: x\r\nX-Session-Id: s\r\n"
+                             "Content-Length: 1000\r\n" +
+                             std::string(authorization) + "\r\n"),
+              401);
+    EXPECT_TRUE(client.ended());
+  }
 }
 
 TEST_F(HttpTest, TheServerDoesNotListenWhereItMustNot) {

@@ -67,13 +67,14 @@ class RawClient {
   }
 
   // The status, or 0 when the connection ended without a response.
-  int receive() {
-    http::response<http::string_body> response;
+  int receive(bool to_head = false) {
+    http::response_parser<http::string_body> response;
+    response.skip(to_head);
     const ErrorCode error = complete(
         io_, [&](auto done) { http::async_read(socket_, buffer_, response, std::move(done)); });
     if (error) return 0;
-    last_ = response;
-    return response.result_int();
+    last_ = response.release();
+    return last_.result_int();
   }
   int request(const std::string& bytes) {
     send(bytes);

@@ -12,8 +12,7 @@ using ::testing::Pair;
 
 class WebSocketTest : public ServerFixture {};
 
-constexpr int kNormal = 1000, kGoingAway = 1001, kProtocol = 1002, kUnsupported = 1003,
-              kPolicy = 1008, kTooLarge = 1009;
+constexpr int kNormal = 1000, kGoingAway = 1001, kProtocol = 1002, kPolicy = 1008, kTooLarge = 1009;
 
 // One masked text frame; a mask of zeros leaves the payload as it is.
 std::string text_frame(const Json& message) {
@@ -106,6 +105,15 @@ TEST_F(WebSocketTest, AConnectionWithoutHelloIsClosedInTime) {
   wait_until([&] { return server_->metrics().connections == 0; });
 }
 
+TEST_F(WebSocketTest, ASessionThatDoesNotOpenInTimeEndsTheConnection) {
+  options_.handshake_timeout = 200ms;
+  start();
+  hold_writes();  // and a new session is one
+  WsClient client(port(), "room-1");
+  EXPECT_EQ(client.hello()["code"], "KONTRACT_TIMEOUT");
+  EXPECT_THAT(client.closing(), Pair(kPolicy, "KONTRACT_TIMEOUT"));
+}
+
 TEST_F(WebSocketTest, BadMessagesAreErrorsAndTheConnectionGoesOn) {
   start();
   auto client = joined();
@@ -147,6 +155,35 @@ TEST_F(WebSocketTest, CloseEndsTheConnection) {
   wait_until([&] { return server_->metrics().connections == 0; });
 }
 
+TEST_F(WebSocketTest, CloseWaitsForTheAnswersOfTheCallsInFlight) {
+  start();
+  auto client = joined();
+  hold_writes();
+  const auto before = server_->metrics().frames_in;
+  client->call(2, "table.set", {"t", "a", {{"n", 1}}});
+  client->call(3, "table.set", {"t", "b", {{"n", 1}}});
+  client->send({{"t", "close"}});
+  client->call(4, "table.set", {"t", "c", {{"n", 1}}});
+  wait_until([&] { return server_->metrics().frames_in == before + 3; });
+  release_writes();
+  std::vector<int> answered;
+  for (int i = 0; i < 2; ++i) answered.push_back(client->next()["id"]);
+  EXPECT_THAT(answered, testing::UnorderedElementsAre(2, 3));
+  EXPECT_TRUE(client->next().is_null());
+  EXPECT_THAT(client->closing(), Pair(kNormal, ""));
+  EXPECT_EQ(joined()->ask(2, "table.get", {"t", "c"})["result"], nullptr);
+}
+
+TEST_F(WebSocketTest, CloseDoesNotWaitForACallWhoseTimeIsOver) {
+  start();
+  auto client = joined();
+  hold_writes();
+  client->call(2, "table.set", {"t", "a", {{"n", 1}}}, {{"timeout_ms", 50}});
+  client->send({{"t", "close"}});
+  EXPECT_EQ(client->next()["code"], "KONTRACT_TIMEOUT");
+  EXPECT_THAT(client->closing(), Pair(kNormal, ""));
+}
+
 TEST_F(WebSocketTest, AFrameOverTheLimitClosesWith1009) {
   options_.frame_bytes_max = 1000;
   start();
@@ -157,6 +194,17 @@ TEST_F(WebSocketTest, AFrameOverTheLimitClosesWith1009) {
   client->send_text(text + std::string(1001 - text.size(), ' '));
   EXPECT_EQ(client->next()["code"], "KONTRACT_TOO_LARGE");
   EXPECT_THAT(client->closing(), Pair(kTooLarge, "KONTRACT_TOO_LARGE"));
+}
+
+TEST_F(WebSocketTest, AHelloMayNotBeLarge) {
+  start();
+  const std::string hello = R"({"t":"hello","v":1})";
+  WsClient fitting(port(), "room-1"), large(port(), "room-1");
+  fitting.send_text(hello + std::string(16 * limits::kKiB - hello.size(), ' '));
+  EXPECT_EQ(fitting.next()["t"], "welcome");
+  large.send_text(hello + std::string(16 * limits::kKiB + 1 - hello.size(), ' '));
+  EXPECT_EQ(large.next()["code"], "KONTRACT_TOO_LARGE");
+  EXPECT_THAT(large.closing(), Pair(kTooLarge, "KONTRACT_TOO_LARGE"));
 }
 
 TEST_F(WebSocketTest, AnAnnouncedLengthOfManyGigabytesIsNotWaitedFor) {
@@ -183,15 +231,18 @@ TEST_F(WebSocketTest, ABinaryFrameIsRefused) {
   auto client = joined();
   client->send_binary(R"({"t":"heartbeat","timestamp":1})");
   EXPECT_EQ(client->next()["code"], "KONTRACT_INVALID_REQUEST");
-  EXPECT_THAT(client->closing(), Pair(kUnsupported, "KONTRACT_INVALID_REQUEST"));
+  EXPECT_THAT(client->closing(), Pair(kProtocol, "KONTRACT_INVALID_REQUEST"));
 }
 
 TEST_F(WebSocketTest, WhatIsNotWebSocketIsClosedWith1002) {
   start();
   auto client = joined();
   client->send_bytes(std::string("\x81\x02{}"));  // not masked
-  EXPECT_THAT(client->closing().first, kProtocol);
+  EXPECT_THAT(client->closing(), Pair(kProtocol, "KONTRACT_INVALID_REQUEST"));
   wait_until([&] { return server_->metrics().refused == 1; });
+  auto other = joined();
+  other->send_bytes(std::string("\x81\x82\0\0\0\0\xff\xff", 8));  // not UTF-8
+  EXPECT_THAT(other->closing(), Pair(kProtocol, "KONTRACT_INVALID_REQUEST"));
 }
 
 TEST_F(WebSocketTest, ACallThatTakesTooLongIsATimeoutAndItsLateAnswerIsDropped) {
@@ -260,6 +311,22 @@ TEST_F(WebSocketTest, OneConnectionTooManyIsClosedAtOnce) {
   EXPECT_TRUE(second.ended());
   EXPECT_EQ(first->beat(1)["t"], "heartbeat");
   EXPECT_EQ(server_->metrics().refused, 1u);
+}
+
+TEST_F(WebSocketTest, AClientThatReadsGetsAllItAskedForHoweverMuchThatIs) {
+  start();
+  auto client = joined();
+  const std::string text(200'000, 'x');
+  client->ask(2, "table.set", {"t", "a", {{"x", text}}});
+  constexpr int kCalls = 200;  // ten times what may wait to be sent
+  for (int id = 3; id < 3 + kCalls; ++id) client->call(id, "table.get", {"t", "a"});
+  for (int id = 3; id < 3 + kCalls; ++id) {
+    const Json answer = client->next();
+    ASSERT_EQ(answer["t"], "result") << answer;
+    ASSERT_EQ(answer["result"]["x"].get_ref<const std::string&>().size(), text.size());
+  }
+  EXPECT_EQ(client->beat(1)["timestamp"], 1);
+  EXPECT_EQ(server_->metrics().refused, 0u);
 }
 
 TEST_F(WebSocketTest, AClientThatDoesNotReadIsClosed) {

@@ -151,6 +151,18 @@ TEST(CliTest, WrongUsageExitsWithTwoAndNamesWhatIsWrong) {
   }
 }
 
+TEST(CliTest, AFlagThatIsTrueOrFalseMeansTrueByItself) {
+  // The wrong port is found after the flag was taken; else the message would name the flag.
+  for (const std::vector<std::string>& args :
+       {std::vector<std::string>{"serve", "--owners-create-tables", "--port", "x"},
+        {"serve", "--owners-create-tables", "false", "--port", "x"},
+        {"serve", "--port", "x", "--owners-create-tables"}}) {
+    const auto outcome = kontract_program(args);
+    EXPECT_EQ(outcome.code, 2);
+    EXPECT_THAT(outcome.err, HasSubstr("--port: 'x'"));
+  }
+}
+
 TEST(CliTest, ServeRefusesAnUnknownVariableByName) {
   ::setenv("KONTRACT_PROT", "1", 1);
   const auto outcome = kontract_program({"serve", "--port", "0"});

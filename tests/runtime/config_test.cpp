@@ -85,6 +85,7 @@ TEST_F(ConfigTest, WhatIsNotKnownOrDoesNotFitIsRefusedByName) {
         Case{"an open string", {}, {}, "data = \"x", "line 1"},
         Case{"something after a string", {}, {}, "data = \"x\" y", "line 1"},
         Case{"no value", {}, {}, "data =", "line 1"},
+        Case{"a comment instead of a value", {}, {}, "data = # x", "line 1"},
         Case{"a string with a wrong escape", {}, {}, "data = \"\\x\"", "line 1"}}) {
     SCOPED_TRACE(c.name);
     const auto options = load_options(c.flags, c.environment, file(c.file));
@@ -129,6 +130,7 @@ TEST(ConfigFileTest, ValuesAreBareOrQuoted) {
       "hash = \"a#b\" # c\n"
       "escapes = \"tab\\t \\\"quoted\\\" \\u00e4\"\n"
       "literal = 'C:\\x \"y\"'\n"
+      "secret = abc#def\t# not cut at the first #\n"
       "empty = \"\"");
   ASSERT_TRUE(values) << values.error().message;
   EXPECT_EQ(*values, (Values{{"bare", "word"},
@@ -136,6 +138,7 @@ TEST(ConfigFileTest, ValuesAreBareOrQuoted) {
                              {"spaces", "a b"},
                              {"hash", "a#b"},
                              {"escapes", "tab\t \"quoted\" \u00e4"},
+                             {"secret", "abc#def"},
                              {"literal", "C:\\x \"y\""},
                              {"empty", ""}}));
 }
