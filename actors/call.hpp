@@ -27,6 +27,7 @@ struct Call {
   std::string function = {};
   Json args = Json::array();                              // always an array
   Clock::time_point deadline = Clock::time_point::max();  // not begun after it
+  Epoch epoch = 0;          // filled by the session: what it knew when it let the call in
   Ticket settle_after = 0;  // filled by the session: the answer waits for at least this ticket
   Reply reply = {};
 

@@ -73,9 +73,10 @@ void SessionHandle::send(CallPtr call) {
     return call->reply.fail(std::move(error));
   }
   directory_->calls.fetch_add(1, std::memory_order_relaxed);
+  if (directory_->stopping.load()) return call->reply.fail(shutting_down());
   if ((before & kAwake) == 0) {
     std::unique_lock lock(wake_mutex_);
-    if (directory_->stopping.load()) {
+    if (directory_->stopping.load()) {  // stop() has looked at this handle, or is about to
       lock.unlock();
       return call->reply.fail(shutting_down());
     }

@@ -54,9 +54,9 @@ void Joint::settle(std::unique_lock<std::mutex> lock) {
   const Txid txid = call_->context.current_txid;
   Outcome outcome;
   if (error_) {
-    Error error = std::move(error_->second);
+    Answer answer{std::move(error_->second), txid};
     lock.unlock();
-    call_->reply.fail(std::move(error), txid);
+    deliver_when_settled(log_, observed_, epoch_, std::move(call_->reply), std::move(answer));
   } else {
     outcome.committed = true;
     Answer answer{combine_(results_), txid};

@@ -82,25 +82,27 @@ SessionDO::behavior_type SessionDO::make_behavior() {
   });
   return {
       [this](const CallPtr& call) { handle(call); },
-      [this](const BeginTransaction& request) -> Result<TransactionFacts> {
-        if (Status loaded = ensure_loaded(); !loaded) return std::move(loaded).error();
-        const Result<TxidAllocator::Grant> grant = txids_->allocate();
-        if (!grant) return grant.error();
-        if (Status begun = transactions_.begin(grant->txid, request.owner); !begun) {
-          return std::move(begun).error();
-        }
-        return TransactionFacts{facts_->sid, request.owner, grant->txid};
+      [this](const BeginTransaction& request) { return guarded([&] { return begin(request); }); },
+      [this](const CommitTransaction& request) {
+        return guarded([&]() -> Result<Txid> {
+          if (Status loaded = ensure_loaded(); !loaded) return std::move(loaded).error();
+          Status ended = end(request.txid, request.owner);
+          if (!ended) return std::move(ended).error();
+          const Result<TxidAllocator::Grant> grant = txids_->allocate();
+          if (!grant) return grant.error();
+          return grant->txid;
+        });
       },
-      [this](const EndTransaction& request) -> Status {
-        Status ended = transactions_.end(request.txid, request.owner);
-        if (ended) anon_send(SessionAddress(this), SessionTick{});
-        return ended;
+      [this](const RollbackTransaction& request) {
+        return guarded([&] { return end(request.txid, request.owner); });
       },
       [this](GetMinActiveTxid) -> Txid {
-        return ensure_loaded() ? transactions_.min_active(txids_->peek()) : 0;
+        return facts_ ? transactions_.min_active(txids_->peek()) : 0;
       },
-      [this](SessionTick message) { tick(message.timer); },
-      [this](SessionPurge message) { purge(message.table_ended); },
+      [this](SessionTick message) { guarded([&] { tick(message.timer); }); },
+      [this](SessionPurge message) {
+        guarded([&] { purge(message.table_ended); });
+      },
   };
 }
 
@@ -112,21 +114,46 @@ void SessionDO::on_exit() {
   SessionActorAccess::ended(*handle_);
 }
 
+// Runs what may throw, so that the actor does not die of it.
+template <class Work>
+auto SessionDO::guarded(Work work) -> decltype(work()) {
+  try {
+    return work();
+  } catch (const std::exception& failure) {
+    if (shard_.options().alarm) {
+      shard_.options().alarm("session " + handle_->identity().name + ": " + failure.what());
+    }
+    if constexpr (!std::is_void_v<decltype(work())>) {
+      return Error(Errc::internal, "The session could not do it");
+    }
+  }
+}
+
+Result<TransactionFacts> SessionDO::begin(const BeginTransaction& request) {
+  if (Status loaded = ensure_loaded(); !loaded) return std::move(loaded).error();
+  const Result<TxidAllocator::Grant> grant = txids_->allocate();
+  if (!grant) return grant.error();
+  if (Status begun = transactions_.begin(grant->txid, request.owner); !begun) {
+    return std::move(begun).error();
+  }
+  return TransactionFacts{facts_->sid, request.owner, grant->txid};
+}
+
+Status SessionDO::end(Txid txid, const std::string& owner) {
+  Status ended = transactions_.end(txid, owner);
+  // What only this one could still read may go.
+  if (ended) maintain_tables();
+  return ended;
+}
+
 // ------------------------------------------------------------------------------------- calls
 
 void SessionDO::handle(const CallPtr& call) {
   last_used_ = Clock::now();
   quiet_since_.reset();
-  schedule_tick();
-  try {
-    dispatch(call);
-  } catch (const std::exception& failure) {
-    // The call is answered as its reply is dropped.
-    if (shard_.options().alarm) {
-      shard_.options().alarm("a call of session " + handle_->identity().name +
-                             " failed: " + failure.what());
-    }
-  }
+  schedule_tick(last_used_);
+  // A call that throws is answered as its reply is dropped.
+  guarded([&] { dispatch(call); });
 }
 
 void SessionDO::dispatch(const CallPtr& call) {
@@ -144,7 +171,7 @@ void SessionDO::dispatch(const CallPtr& call) {
   if (call->function == "table.list") return list(call);
   const SessionFunction* function = find_session_function(call->function);
   if (function == nullptr) {
-    return call->reply.fail(Error(Errc::not_found, "No function " + call->function,
+    return call->reply.fail(Error(Errc::not_found, "No function " + shown(call->function),
                                   "The built-in functions are listed in docs/protocol.md."));
   }
   Status status = check_count(*call, function->args_min, function->args_max, function->usage);
@@ -157,9 +184,11 @@ void SessionDO::dispatch(const CallPtr& call) {
 Status SessionDO::admit(Call& call, Perm needs) {
   if (!allows(call.context.perm, needs)) return denied(call.function, needs);
   Result<TxidAllocator::Grant> grant = txids_->allocate();
+  call.epoch = epoch_;
+  call.settle_after = unsettled_registry();
   if (grant) {
     call.context.current_txid = grant->txid;
-    call.settle_after = std::max(grant->settle_after, unsettled_registry());
+    call.settle_after = std::max(call.settle_after, grant->settle_after);
   } else if (needs == perms::R__) {
     call.context.current_txid = txids_->peek();
   } else {
@@ -204,7 +233,7 @@ void SessionDO::batch(const CallPtr& call) {
     const TableFunction* function = find_table_function(name);
     if (function == nullptr) {
       return call->reply.fail(
-          invalid(where + name + " cannot be part of a batch",
+          invalid(where + shown(name) + " cannot be part of a batch",
                   "A batch takes table.get, set, update, delete, push, pop, shift and query."));
     }
     operation.erase(0);
@@ -279,7 +308,8 @@ void SessionDO::open(Call& call) {
   JsonText text = R"({"sid":)";
   append_json_string(text, facts_->sid);
   text += R"(,"txid":)" + std::to_string(txids_->last()) + '}';
-  deliver_when_settled(log_, unsettled_registry(), epoch_, std::move(call.reply),
+  const Ticket wait_for = std::max(unsettled_registry(), txids_->last_settles_after());
+  deliver_when_settled(log_, wait_for, epoch_, std::move(call.reply),
                        {std::move(text), txids_->last()});
 }
 
@@ -307,7 +337,7 @@ void SessionDO::create(Call& call) {
         row.ptr = value.get<std::string>();
       } else {
         return call.reply.fail(
-            invalid("Option " + key + " is unknown or has a wrong value",
+            invalid("Option " + shown(key) + " is unknown or has a wrong value",
                     "Known are permissions, an integer 0..7, and ptr, of A-Za-z0-9_."));
       }
     }
@@ -316,14 +346,17 @@ void SessionDO::create(Call& call) {
   if (valid) valid = validate_ptr(row.ptr);
   if (valid) valid = log_.admit(/*frees_space=*/false);
   if (!valid) return call.reply.fail(std::move(valid).error(), txid);
+  // That a table is there may rest on a create that is not durable yet.
+  const auto taken = [&](Error error) {
+    deliver_when_settled(log_, call.settle_after, epoch_, std::move(call.reply),
+                         {std::move(error), txid});
+  };
   if (tables_.contains(row.id)) {
-    return call.reply.fail(
-        invalid("Table " + row.id + " exists already", "Drop it first, or use another name."),
-        txid);
+    return taken(
+        invalid("Table " + row.id + " exists already", "Drop it first, or use another name."));
   }
   for (const auto& [id, entry] : tables_) {
-    if (entry.row.ptr != row.ptr) continue;
-    return call.reply.fail(invalid("ptr " + row.ptr + " belongs to table " + id), txid);
+    if (entry.row.ptr == row.ptr) return taken(invalid("ptr " + row.ptr + " belongs to " + id));
   }
   if (tables_.size() >= limits::kTablesPerSessionMax) {
     return call.reply.fail(
@@ -371,7 +404,7 @@ void SessionDO::drop(Call& call) {
         [self = SessionAddress(this)] { caf::anon_send(self, SessionPurge{true}); });
     caf::anon_send(actor, TableClose{});
   } else {
-    caf::anon_send(SessionAddress(this), SessionPurge{});
+    purge_when_applied();
   }
 }
 
@@ -432,6 +465,11 @@ Status SessionDO::ensure_loaded() {
 }
 
 Status SessionDO::load() {
+  // The actor of a table whose drop failed may still write; what it writes must be read then.
+  if (tables_closing_ > 0) {
+    return Error(Errc::overloaded, "A table of the session is being dropped", "Try again at once.");
+  }
+  const bool again = facts_ != nullptr;
   const Epoch epoch = log_.epoch();
   const Result<ReadTxn> txn = shard_.environment().read();
   if (!txn) return txn.error();
@@ -444,7 +482,7 @@ Status SessionDO::load() {
     Result<std::vector<TableRow>> rows = load_tables(*txn, (*stored)->no);
     if (!rows) return std::move(rows).error();
     for (TableRow& row : *rows) {
-      TableEntry entry{row, {}, 0};
+      TableEntry entry{row, {}, again ? log_.appended() : 0};
       // An actor that is still there goes on; after a restart of the session its table is the same.
       if (TableEntry* known = find_table(row.id); known != nullptr && known->row.no == row.no) {
         entry.actor = known->actor;
@@ -452,7 +490,7 @@ Status SessionDO::load() {
       }
       tables.emplace(row.id, std::move(entry));
     }
-    txids_.emplace(log_, handle_->identity(), **stored, 0,
+    txids_.emplace(log_, epoch, handle_->identity(), **stored, 0,
                    std::max((*stored)->reserved_until, next_txid));
   } else {
     if (Status admitted = log_.admit(/*frees_space=*/false); !admitted) return admitted;
@@ -465,7 +503,7 @@ Status SessionDO::load() {
     put_session(batch, handle_->identity(), row);
     ticket = log_.append(std::move(batch), epoch, nullptr);
     stored = std::optional(row);
-    txids_.emplace(log_, handle_->identity(), row, ticket, next_txid);
+    txids_.emplace(log_, epoch, handle_->identity(), row, ticket, next_txid);
   }
   facts_ = std::make_shared<const SessionFacts>(
       SessionFacts{handle_->identity(), (*stored)->sid, (*stored)->no});
@@ -480,51 +518,70 @@ Ticket SessionDO::unsettled_registry() const {
   return log_.acknowledged(registry_ticket_) ? 0 : registry_ticket_;
 }
 
-void SessionDO::schedule_tick() {
+void SessionDO::schedule_tick(Clock::time_point from) {
   if (std::exchange(tick_scheduled_, true)) return;
-  const auto wait = last_used_ + options_.idle - Clock::now();
-  delayed_anon_send(SessionAddress(this), std::max(wait, Clock::duration(1ms)), SessionTick{true});
+  const Clock::duration wait = from + options_.idle - Clock::now();
+  delayed_anon_send(SessionAddress(this), std::max<Clock::duration>(wait, 1ms), SessionTick{true});
+}
+
+void SessionDO::maintain_tables() {
+  if (!txids_) return;
+  const TableMaintain maintain{transactions_.min_active(txids_->peek())};
+  for (const auto& [id, entry] : tables_) {
+    if (entry.actor) caf::anon_send(entry.actor, maintain);
+  }
 }
 
 void SessionDO::tick(bool timer) {
   if (timer) tick_scheduled_ = false;
   const bool stopping = SessionActorAccess::stopping(*handle_);
   const bool idle = stopping || Clock::now() - last_used_ >= options_.idle;
-  if (!idle || SessionActorAccess::in_flight(*handle_) > 0 ||
-      (!stopping && (transactions_.size() > 0 || purging_ || tables_closing_ > 0))) {
-    if (txids_) {
-      const TableMaintain maintain{transactions_.min_active(txids_->peek())};
-      for (const auto& [id, entry] : tables_) {
-        if (entry.actor) caf::anon_send(entry.actor, maintain);
-      }
-    }
+  const bool busy = SessionActorAccess::in_flight(*handle_) > 0 ||
+                    (!stopping && (transactions_.size() > 0 || purging_ || tables_closing_ > 0));
+  if (!idle || busy) {
+    maintain_tables();
     // When stopping, the last answer ticks.
-    if (!stopping) schedule_tick();
+    if (!stopping) schedule_tick(idle ? Clock::now() : last_used_);
     return;
   }
   // Quiet: what the session and its tables wrote has been appended. The store alone must tell
   // the next actor all of it.
-  if (!quiet_since_) quiet_since_ = log_.appended();
-  if (log_.applied() < *quiet_since_ && log_.epoch() == epoch_) {
+  if (!quiet_since_) {
+    maintain_tables();
+    quiet_since_ = log_.appended();
+  }
+  if (log_.applied() < *quiet_since_) {
     log_.when_applied(*quiet_since_, send_when(SessionAddress(this), SessionTick{}));
     return;
   }
   if (SessionActorAccess::try_passivate(*handle_)) {
     quit();
   } else if (!stopping) {
-    schedule_tick();
+    schedule_tick(Clock::now());
   }
+}
+
+// What was appended so far may belong to the dropped tables, and the drop itself must be seen.
+void SessionDO::purge_when_applied() {
+  purging_ = true;
+  log_.when_applied(log_.appended(), send_when(SessionAddress(this), SessionPurge{}));
 }
 
 // A round removes some records of dropped tables; the next comes when it is applied.
 void SessionDO::purge(bool table_ended) {
-  if (table_ended) --tables_closing_;
+  if (table_ended) {
+    --tables_closing_;
+    return purge_when_applied();
+  }
   purging_ = false;
   if (!facts_ || tables_closing_ > 0) return;
+  // After a failed group, or with no room left, the next wake goes on.
+  if (epoch_ != log_.epoch() || !log_.admit(/*frees_space=*/true)) return;
   const Result<ReadTxn> txn = shard_.environment().read();
   if (!txn) return;
   WriteBatch batch;
   const Result<bool> more = purge_dropped(*txn, facts_->no, limits::kBatchOpsMax, batch);
+  if (!more && shard_.options().alarm) shard_.options().alarm(more.error().message);
   if (!more || batch.empty()) return;
   const Ticket ticket = log_.append(std::move(batch), epoch_, nullptr);
   if (!*more) return;

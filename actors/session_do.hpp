@@ -34,11 +34,16 @@ struct SessionPurge {
 struct BeginTransaction {
   std::string owner;
 };
-// Ends one. A transaction has its writes applied elsewhere; here only its snapshot is let go.
-struct EndTransaction {
+// Ends one. Commit gives the txid at which what it wrote is seen; here its snapshot is let go.
+struct CommitTransaction {
   Txid txid;
   std::string owner;
 };
+struct RollbackTransaction {
+  Txid txid;
+  std::string owner;
+};
+// 0 while nothing has been asked of the session.
 struct GetMinActiveTxid {};
 
 }  // namespace kontract
@@ -46,18 +51,21 @@ struct GetMinActiveTxid {};
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::SessionTick)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::SessionPurge)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::BeginTransaction)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::EndTransaction)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::CommitTransaction)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::RollbackTransaction)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::GetMinActiveTxid)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::TransactionFacts)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::Status)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::Result<kontract::TransactionFacts>)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::Result<kontract::Txid>)
 
 namespace kontract {
 
 using SessionAddress =
     caf::typed_actor<caf::reacts_to<CallPtr>,                                            // any call
                      caf::replies_to<BeginTransaction>::with<Result<TransactionFacts>>,  //
-                     caf::replies_to<EndTransaction>::with<Status>,                      //
+                     caf::replies_to<CommitTransaction>::with<Result<Txid>>,             //
+                     caf::replies_to<RollbackTransaction>::with<Status>,                 //
                      caf::replies_to<GetMinActiveTxid>::with<Txid>,                      //
                      caf::reacts_to<SessionTick>,                                        //
                      caf::reacts_to<SessionPurge>>;
@@ -100,11 +108,19 @@ class SessionDO final : public SessionAddress::base {
                    std::map<std::string, std::vector<JointPart::Operation>, std::less<>> parts,
                    std::size_t slots, Joint::Combine combine);
 
+  // Transactions.
+  Result<TransactionFacts> begin(const BeginTransaction& request);
+  Status end(Txid txid, const std::string& owner);
+
   // Life.
   Status ensure_loaded();
   Status load();
   void tick(bool timer);
-  void schedule_tick();
+  void schedule_tick(Clock::time_point from);
+  void maintain_tables();
+  void purge_when_applied();
+  template <class Work>
+  auto guarded(Work work) -> decltype(work());
   void purge(bool table_ended);
   Ticket unsettled_registry() const;
 

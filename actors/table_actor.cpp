@@ -94,17 +94,12 @@ void TableActor::run_call(Call& call) {
   if (Status opened = ensure_open(); !opened)
     return call.reply.fail(std::move(opened).error(), txid);
   if (hook_ != nullptr && *hook_) (*hook_)(call);
-  if (Status begun = table_->begin(access_of(call.context)); !begun) {
-    return call.reply.fail(std::move(begun).error(), txid);
-  }
-  Result<JsonText> result = function->run(*table_, call.args);
-  if (!result) {
-    table_->rollback();
-    return call.reply.fail(std::move(result).error(), txid);
-  }
-  Answer answer{std::move(result), txid};
+  if (Status begun = begin(call); !begun) return call.reply.fail(std::move(begun).error(), txid);
+  Answer answer{function->run(*table_, call.args), txid};
+  // An error, too, tells of what it saw.
+  const Ticket wait_for = std::max(table_->observed(), call.settle_after);
+  if (!answer.result) table_->rollback();
   if (table_->staged().empty()) {
-    const Ticket wait_for = std::max(table_->observed(), call.settle_after);
     return deliver_when_settled(shard_.log(), wait_for, table_->epoch(), std::move(call.reply),
                                 std::move(answer));
   }
@@ -120,7 +115,7 @@ void TableActor::run_part(JointPart& part) {
   Status status = ensure_open();
   if (status && part.joint()->call().expired()) status = ran_out_of_time();
   if (status && hook_ != nullptr && *hook_) (*hook_)(part.joint()->call());
-  if (status) status = table_->begin(access_of(part.joint()->call().context));
+  if (status) status = begin(part.joint()->call());
   std::size_t slot = part.operations().empty() ? 0 : part.operations().front().slot;
   std::size_t result_bytes = 0;
   for (const JointPart::Operation& operation : part.operations()) {
@@ -132,7 +127,10 @@ void TableActor::run_part(JointPart& part) {
     if (result_bytes > limits::kBatchBytesMax) status = results_too_large();
   }
   if (!status) {
-    if (table_) table_->rollback();
+    if (table_) {
+      report.observed = table_->observed();
+      table_->rollback();
+    }
     report.error.emplace(slot, std::move(status).error());
     return part.finish(std::move(report));
   }
@@ -173,15 +171,33 @@ void TableActor::settle_gate(const Outcome& outcome) {
 }
 
 void TableActor::maintain(const TableMaintain& request) {
-  if (!table_ || gate_ || behind_barrier_) return;  // the next round will do
+  if (request.continued) collecting_ = false;
+  if (!table_ || gate_ || behind_barrier_ || collecting_) return;  // the next round will do
+  CommitLog& log = shard_.log();
+  // After a failed group the table is read again by its next call; until then nothing is known.
+  if (log.epoch() != table_->epoch() || !log.admit(/*frees_space=*/true)) return;
   WriteBatch batch;
   const Result<bool> more = table_->collect_garbage(
       request.oldest_reader, std::chrono::system_clock::now(), limits::kBatchOpsMax, batch);
+  if (!more && shard_.options().alarm) shard_.options().alarm(more.error().message);
   if (!more || batch.empty()) return;
-  CommitLog& log = shard_.log();
   const Ticket ticket = log.append(std::move(batch), table_->epoch(), nullptr);
+  if (!*more) return;
   // Goes on when these are applied, so that it does not find them again.
-  if (*more) log.when_applied(ticket, send_when(TableAddress(this), request));
+  collecting_ = true;
+  log.when_applied(ticket,
+                   send_when(TableAddress(this), TableMaintain{request.oldest_reader, true}));
+}
+
+// What the call was let in under must still hold: if a group failed since, the txid, or the table
+// itself, may have gone with it.
+Status TableActor::begin(const Call& call) {
+  if (Status begun = table_->begin(access_of(call.context)); !begun) return begun;
+  if (table_->epoch() == call.epoch) return {};
+  Error error(Errc::overloaded, "A commit before this call failed; the call has not run",
+              "Repeat it.");
+  error.retry_after = std::chrono::milliseconds(10);
+  return error;
 }
 
 Status TableActor::ensure_open() {

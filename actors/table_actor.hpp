@@ -20,8 +20,10 @@
 
 namespace kontract {
 
-struct TableMaintain {  // collect garbage no reader at or after this txid needs
+// Collect garbage that no reader at or after this txid needs.
+struct TableMaintain {
   Txid oldest_reader;
+  bool continued = false;  // the actor's own: goes on with a round that found more
 };
 struct TableClose {};   // end after what was sent before
 struct TableResume {};  // what was appended before a restart is applied
@@ -68,6 +70,7 @@ class TableActor final : public TableAddress::base {
   void maintain(const TableMaintain& request);
 
   Status ensure_open();
+  Status begin(const Call& call);
   void restart();  // forget, and wait for what was appended
   void wait_for_barrier();
 
@@ -78,6 +81,7 @@ class TableActor final : public TableAddress::base {
   std::unique_ptr<Table> table_;  // null until needed
   Ticket barrier_;
   bool behind_barrier_ = false;  // waits for TableResume
+  bool collecting_ = false;      // a continued TableMaintain is under way
   std::shared_ptr<Joint> gate_;  // waits for this joint's Outcome
   std::deque<Work> waiting_;
 };

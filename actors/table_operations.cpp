@@ -75,7 +75,7 @@ Result<QueryOptions> query_options(const Json& given) {
       }
       options.descending = value == "desc";
     } else {
-      return bad_argument("Unknown option " + key + "; known are limit, after, order");
+      return bad_argument("Unknown option " + shown(key) + "; known are limit, after, order");
     }
   }
   return options;

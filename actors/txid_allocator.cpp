@@ -4,11 +4,11 @@
 
 namespace kontract {
 
-TxidAllocator::TxidAllocator(CommitLog& log, Identity identity, SessionRow row, Ticket ticket,
-                             Txid first)
+TxidAllocator::TxidAllocator(CommitLog& log, Epoch epoch, Identity identity, SessionRow row,
+                             Ticket ticket, Txid first)
     : log_(log),
       identity_(std::move(identity)),
-      epoch_(log.epoch()),
+      epoch_(epoch),
       row_(std::move(row)),
       granted_until_(first),
       ticket_(ticket),

@@ -17,7 +17,8 @@ class TxidAllocator {
  public:
   // `row` as it was read, or as it is being created with the batch of `ticket`. `first` may be
   // above its reservation: a session that lost one to a failed commit never goes back.
-  TxidAllocator(CommitLog& log, Identity identity, SessionRow row, Ticket ticket, Txid first);
+  TxidAllocator(CommitLog& log, Epoch epoch, Identity identity, SessionRow row, Ticket ticket,
+                Txid first);
 
   struct Grant {
     Txid txid;
@@ -30,6 +31,9 @@ class TxidAllocator {
   // What the next txid would be: reads at it see everything so far. Uses up nothing.
   Txid peek() const { return next_; }
   Txid last() const { return next_ - 1; }
+
+  // What an answer that tells last() waits for.
+  Ticket last_settles_after() { return last() < granted_until() ? 0 : ticket_; }
 
   // The session's row with its current reservation; changes to it go through here.
   SessionRow& row() { return row_; }

@@ -84,11 +84,24 @@ Status validate_record_id(std::string_view id) {
                   id.find('\0') == id.npos && is_utf8(id));
 }
 
+std::string shown(std::string_view name) {
+  constexpr std::size_t kShownBytesMax = 128;
+  if (name.size() <= kShownBytesMax) return std::string(name);
+  std::size_t end = kShownBytesMax;
+  while (end > 0 && (static_cast<unsigned char>(name[end]) & 0xC0) == 0x80)
+    --end;  // whole characters
+  return std::string(name.substr(0, end)) + "...";
+}
+
 Error table_not_found(std::string_view id) {
-  std::string name;
-  append_json_string(name, id);
-  return {Errc::storage_ptr_not_found, "Table " + std::string(id) + " not found",
-          "Register it first: kontract call SESSION table.create '" + name + "'"};
+  Error error(Errc::storage_ptr_not_found, "Table " + shown(id) + " not found");
+  // Only a name that may be one goes into a command that somebody will paste into a shell.
+  if (Status valid = validate_table_id(id); !valid) {
+    error.hint = std::move(valid).error().message;
+  } else {
+    error.hint = "Register it first: kontract call SESSION table.create " + std::string(id);
+  }
+  return error;
 }
 
 std::string make_ptr(std::string_view table_id) {

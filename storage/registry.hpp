@@ -56,6 +56,9 @@ Status validate_table_id(std::string_view id);
 Status validate_ptr(std::string_view ptr);  // [A-Za-z0-9_]+
 Status validate_record_id(std::string_view id);
 
+// A name from outside as a message may hold it: cut if it is long.
+std::string shown(std::string_view name);
+
 // "Table X not found", with the command that registers it as the hint.
 Error table_not_found(std::string_view id);
 

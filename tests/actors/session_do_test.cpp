@@ -1,4 +1,4 @@
-// SessionDO's own messages: transactions' snapshots and the lowest txid in use; tables that die.
+// SessionDO's own messages: transactions' snapshots and the lowest txid in use.
 
 #include <caf/all.hpp>
 
@@ -41,20 +41,25 @@ TEST_F(SessionDOTest, MinActiveTxidFollowsTheOldestOpenTransaction) {
   EXPECT_FALSE(first->sid.empty());
   EXPECT_LT(first->current_txid, second->current_txid);
   EXPECT_EQ(ask<Txid>(GetMinActiveTxid{}), first->current_txid);
-  EXPECT_TRUE(ask<Status>(EndTransaction{first->current_txid, "tenant-1"}));
+  const auto committed = ask<Result<Txid>>(CommitTransaction{first->current_txid, "tenant-1"});
+  ASSERT_TRUE(committed);
+  EXPECT_GT(*committed, second->current_txid);
   EXPECT_EQ(ask<Txid>(GetMinActiveTxid{}), second->current_txid);
-  EXPECT_TRUE(ask<Status>(EndTransaction{second->current_txid, "tenant-1"}));
+  EXPECT_TRUE(ask<Status>(RollbackTransaction{second->current_txid, "tenant-1"}));
   EXPECT_GT(ask<Txid>(GetMinActiveTxid{}), second->current_txid);
 }
 
 TEST_F(SessionDOTest, EndingWhatIsNoOpenTransactionOfTheOwnerIsRefused) {
   const auto open = ask<Result<TransactionFacts>>(BeginTransaction{"tenant-1"});
   ASSERT_TRUE(open);
-  for (const EndTransaction& bad :
-       {EndTransaction{open->current_txid, "tenant-2"}, EndTransaction{9999, "tenant-1"}}) {
-    const Status ended = ask<Status>(bad);
-    ASSERT_FALSE(ended);
-    EXPECT_EQ(ended.error().name(), "KONTRACT_TXID_INVALID");
+  for (const auto& [txid, owner] :
+       {std::pair{open->current_txid, "tenant-2"}, std::pair{Txid{9999}, "tenant-1"}}) {
+    const Status rolled_back = ask<Status>(RollbackTransaction{txid, owner});
+    ASSERT_FALSE(rolled_back);
+    EXPECT_EQ(rolled_back.error().name(), "KONTRACT_TXID_INVALID");
+    const auto committed = ask<Result<Txid>>(CommitTransaction{txid, owner});
+    ASSERT_FALSE(committed);
+    EXPECT_EQ(committed.error().name(), "KONTRACT_TXID_INVALID");
   }
 }
 

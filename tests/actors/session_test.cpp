@@ -278,6 +278,28 @@ TEST_F(SessionTest, ADroppedTableIsGoneAndItsNameIsFreeForAnEmptyOne) {
   start();
 }
 
+TEST_F(SessionTest, TheRecordsOfADroppedTableGoWhileTheSessionIsAwake) {
+  const auto rows = [this] {
+    const auto txn = store_->shard(0).environment().read();
+    auto cursor = txn->cursor(Keyspace::versions);
+    std::size_t count = 0;
+    for (auto on_row = cursor->seek(""); on_row && *on_row; on_row = cursor->next()) ++count;
+    return count;
+  };
+  for (int round = 0; round < 10; ++round) {
+    ok("room", "table.create", {"log"});
+    // Pushes that are still under way when the table is dropped.
+    for (int i = 0; i < 1500; ++i) send("room", "table.push", {"log", {{"n", i}}});
+    ok("room", "table.drop", {"log"});
+    EXPECT_TRUE(eventually([&] { return rows() == 0; })) << rows() << " are left";
+  }
+  stop();
+  const Result<CheckReport> report = check_data_directory(store_options_.data);
+  ASSERT_TRUE(report);
+  EXPECT_THAT(report->problems, ::testing::IsEmpty());
+  start();
+}
+
 TEST_F(SessionTest, ACallWhoseTimeIsOverIsNotRun) {
   ok("room", "table.create", {"users"});
   CallPtr late = make_call("table.set", {"users", "late", Json::object()});
@@ -470,6 +492,38 @@ TEST_F(FullMapTest, AFullMapRefusesWritesWhileReadsGoOnAndDeletesFreeIt) {
   EXPECT_TRUE(eventually([&] {
     return call("room", "table.set", {"t", "again", {{"v", text}}}).result.has_value();
   }));
+}
+
+TEST_F(FullMapTest, NothingRestsOnATableWhoseCreateFailed) {
+  // Fill the map to the brim, past admission, so that groups fail: what is admitted at once is more
+  // than there is room for.
+  ok("room", "table.create", {"t"});
+  const std::string text(60'000, 'x');
+  for (int round = 0; round < 20; ++round) {
+    std::vector<std::uint64_t> sets;
+    for (int i = 0; i < 60; ++i) {
+      sets.push_back(send("room", "table.set",
+                          {"t", std::to_string(round) + "-" + std::to_string(i), {{"v", text}}}));
+    }
+    const std::string name = "new" + std::to_string(round);
+    const std::uint64_t create = send("room", "table.create", {name});
+    const std::uint64_t set = send("room", "table.set", {name, "secret", {{"n", round}}});
+    const bool created = answers_->wait(create).result.has_value();
+    const bool was_set = answers_->wait(set).result.has_value();
+    EXPECT_FALSE(was_set && !created) << "a write into a table that is not there was acknowledged";
+    if (!created) {
+      EXPECT_EQ(error("room", "table.get", {name, "secret"}), "KONTRACT_STORAGE_PTR_NOT_FOUND");
+    }
+    for (const std::uint64_t id : sets) answers_->wait(id);
+    for (int i = 0; i < 60; ++i) {
+      call("room", "table.delete", {"t", std::to_string(round) + "-" + std::to_string(i)});
+    }
+  }
+  stop();
+  const Result<CheckReport> report = check_data_directory(store_options_.data);
+  ASSERT_TRUE(report);
+  EXPECT_THAT(report->problems, ::testing::IsEmpty());
+  start();
 }
 
 }  // namespace
