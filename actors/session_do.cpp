@@ -100,9 +100,7 @@ SessionDO::behavior_type SessionDO::make_behavior() {
         return facts_ ? transactions_.min_active(txids_->peek()) : 0;
       },
       [this](SessionTick message) { guarded([&] { tick(message.timer); }); },
-      [this](SessionPurge message) {
-        guarded([&] { purge(message.table_ended); });
-      },
+      [this](SessionPurge message) { guarded([&] { purge(message.table_ended); }); },
   };
 }
 

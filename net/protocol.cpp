@@ -136,9 +136,9 @@ std::string limits_text(const ServerOptions& options) {
   out += ",\"call_timeout_max_ms\":";
   append(out, options.call_timeout_max.count());
   out += ",\"record_bytes\":";
-  append(out, limits::kRecordBytesMax);
+  append(out, options.record_bytes_max);
   out += ",\"record_id_bytes\":";
-  append(out, limits::kRecordIdBytesMax);
+  append(out, options.record_id_bytes_max);
   out += '}';
   return out;
 }

@@ -21,6 +21,8 @@ struct ServerOptions {
   std::size_t connections_per_owner_max = limits::kConnectionsPerOwnerMax;
   std::size_t send_queue_messages_max = limits::kSendQueueMessagesMax;
   std::size_t send_queue_bytes_max = limits::kSendQueueBytesMax;
+  std::size_t record_bytes_max = limits::kRecordBytesMax;       // the store's, told in `welcome`
+  std::size_t record_id_bytes_max = limits::kRecordIdBytesMax;  // likewise
   std::chrono::milliseconds handshake_timeout{limits::kHandshakeTimeout};
   std::chrono::milliseconds heartbeat{limits::kHeartbeat};
   std::chrono::milliseconds call_timeout{limits::kCallTimeout};

@@ -96,6 +96,8 @@ Result<std::unique_ptr<Runtime>> Runtime::start(Options options) {
   parts.directory =
       std::make_unique<Directory>(*parts.actors, *parts.store, parts.options.sessions);
 
+  parts.options.server.record_bytes_max = parts.options.store.record_bytes_max;
+  parts.options.server.record_id_bytes_max = parts.options.store.record_id_bytes_max;
   Server::Parts server;
   server.io = &parts.io;
   server.directory = parts.directory.get();

@@ -191,6 +191,10 @@ std::vector<Setting> make_settings() {
                              "Writes are refused with less disk free; 0: off", 0));
   all.push_back(size_setting("ballast", store(&StoreOptions::ballast_bytes),
                              "File kept in reserve, to be deleted on a full disk; 0: none", 0));
+  all.push_back(size_setting("record-max", store(&StoreOptions::record_bytes_max),
+                             "Largest record as compact JSON, at most 1MiB"));
+  all.push_back(number_setting("record-id-max", store(&StoreOptions::record_id_bytes_max),
+                               "Longest record id in bytes", 1, limits::kRecordIdBytesMax));
   all.push_back(duration_setting("version-retention", store(&StoreOptions::version_retention),
                                  "How long superseded versions are kept", D(0)));
 

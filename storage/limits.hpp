@@ -24,6 +24,7 @@ inline constexpr std::size_t kRecordIdBytesMax = 400;
 
 // One record's data as compact JSON text, and what one call may write.
 inline constexpr std::size_t kRecordBytesMax = 256 * kKiB;
+inline constexpr std::size_t kRecordBytesCeiling = 1 * kMiB;  // what an option may raise it to
 inline constexpr std::size_t kBatchOpsMax = 1000;
 inline constexpr std::size_t kBatchBytesMax = 4 * kMiB;
 inline constexpr std::size_t kTablesPerSessionMax = 256;
@@ -75,7 +76,7 @@ inline constexpr auto kCallTimeout = 10s;
 inline constexpr auto kCallTimeoutMax = 60s;
 inline constexpr auto kDrainTimeout = 10s;
 
-static_assert(kRecordBytesMax <= kBatchBytesMax && kBatchBytesMax <= kGroupBytesMax);
+static_assert(kRecordBytesCeiling <= kBatchBytesMax && kBatchBytesMax <= kGroupBytesMax);
 static_assert(kRecordBytesMax < kFrameBytesMax);
 
 }  // namespace kontract::limits

@@ -79,9 +79,13 @@ Status validate_ptr(std::string_view ptr) {
                   std::all_of(ptr.begin(), ptr.end(), is_word));
 }
 
-Status validate_record_id(std::string_view id) {
-  return validate("record id", id, limits::kRecordIdBytesMax, "bytes of UTF-8 without NUL",
+Status validate_record_id(std::string_view id, std::size_t bytes_max) {
+  return validate("record id", id, bytes_max, "bytes of UTF-8 without NUL",
                   id.find('\0') == id.npos && is_utf8(id));
+}
+
+Status validate_record_id(std::string_view id) {
+  return validate_record_id(id, limits::kRecordIdBytesMax);
 }
 
 std::string shown(std::string_view name) {

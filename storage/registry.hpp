@@ -54,7 +54,8 @@ Status validate_session_name(std::string_view name);
 Status validate_owner(std::string_view owner);
 Status validate_table_id(std::string_view id);
 Status validate_ptr(std::string_view ptr);  // [A-Za-z0-9_]+
-Status validate_record_id(std::string_view id);
+Status validate_record_id(std::string_view id, std::size_t bytes_max);
+Status validate_record_id(std::string_view id);  // at most limits::kRecordIdBytesMax
 
 // A name from outside as a message may hold it: cut if it is long.
 std::string shown(std::string_view name);

@@ -223,6 +223,12 @@ void LmdbStore::run() {
 }  // namespace
 
 Result<std::unique_ptr<Store>> Store::open(StoreOptions options) {
+  if (options.record_bytes_max > limits::kRecordBytesCeiling ||
+      options.record_id_bytes_max > limits::kRecordIdBytesMax) {
+    return Error(Errc::invalid_request,
+                 "A record may have at most " + std::to_string(limits::kRecordBytesCeiling) +
+                     " bytes and its id " + std::to_string(limits::kRecordIdBytesMax));
+  }
   auto directory = DataDirectory::open(options.data, DataDirectory::Missing::create);
   if (!directory) return std::move(directory).error();
   const std::size_t needed = std::min(kStartFreeBytes, options.disk_floor_bytes / 4);

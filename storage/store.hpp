@@ -46,6 +46,8 @@ struct StoreOptions {
   std::chrono::milliseconds sync_interval{10};             // relaxed: at most so long unsynced
   std::size_t disk_floor_bytes = limits::kDiskFloorBytes;  // writes are refused below it; 0: off
   std::size_t ballast_bytes = limits::kBallastBytes;       // 0: none
+  std::size_t record_bytes_max = limits::kRecordBytesMax;  // at most kRecordBytesCeiling
+  std::size_t record_id_bytes_max = limits::kRecordIdBytesMax;  // at most that
   std::chrono::milliseconds version_retention{0};  // superseded versions are kept at least so long
   // Told of what an operator should know: the map past 80 %, the disk below its floor, a failed
   // sync, stale readers. Called from a thread of the store; must not block for long.

@@ -22,13 +22,13 @@ Status require_object(const Json& data) {
 }
 
 // The text to store of a record's data.
-Result<JsonText> record_text(const Json& data) {
+Result<JsonText> record_text(const Json& data, std::size_t bytes_max) {
   if (auto object = require_object(data); !object) return std::move(object).error();
   JsonText text = to_text(data);
-  if (text.size() > limits::kRecordBytesMax) {
+  if (text.size() > bytes_max) {
     return Error{Errc::too_large,
                  "The record has " + std::to_string(text.size()) + " bytes as compact JSON; " +
-                     std::to_string(limits::kRecordBytesMax) + " are allowed",
+                     std::to_string(bytes_max) + " are allowed",
                  "Split it into several records."};
   }
   return text;
@@ -181,7 +181,8 @@ bool MvccTable::collects_at_once() const {
 
 Result<JsonText> MvccTable::get(std::string_view id) {
   if (auto allowed = require(perms::R__, "table.get"); !allowed) return std::move(allowed).error();
-  if (auto valid = validate_record_id(id); !valid) return std::move(valid).error();
+  if (auto valid = validate_record_id(id, shard_.options().record_id_bytes_max); !valid)
+    return std::move(valid).error();
   Snapshot in = snapshot();
   auto record = visible_record(id, in);
   if (!record) return std::move(record).error();
@@ -190,8 +191,9 @@ Result<JsonText> MvccTable::get(std::string_view id) {
 
 Result<JsonText> MvccTable::set(std::string_view id, const Json& data) {
   if (auto ok = admit(perms::_W_, "table.set", false); !ok) return std::move(ok).error();
-  if (auto valid = validate_record_id(id); !valid) return std::move(valid).error();
-  auto text = record_text(data);
+  if (auto valid = validate_record_id(id, shard_.options().record_id_bytes_max); !valid)
+    return std::move(valid).error();
+  auto text = record_text(data, shard_.options().record_bytes_max);
   if (!text) return text;
   Snapshot in = snapshot();
   auto before = record_to_change(id, in);
@@ -204,7 +206,8 @@ Result<JsonText> MvccTable::set(std::string_view id, const Json& data) {
 
 Result<JsonText> MvccTable::update(std::string_view id, const Json& partial) {
   if (auto ok = admit(perms::_W_, "table.update", false); !ok) return std::move(ok).error();
-  if (auto valid = validate_record_id(id); !valid) return std::move(valid).error();
+  if (auto valid = validate_record_id(id, shard_.options().record_id_bytes_max); !valid)
+    return std::move(valid).error();
   if (auto object = require_object(partial); !object) return std::move(object).error();
   Snapshot in = snapshot();
   auto before = record_to_change(id, in);
@@ -213,7 +216,7 @@ Result<JsonText> MvccTable::update(std::string_view id, const Json& partial) {
   if (before->live()) whole = parse_data(id, *before);
   if (!whole) return std::move(whole).error();
   whole->update(partial);
-  auto text = record_text(*whole);
+  auto text = record_text(*whole, shard_.options().record_bytes_max);
   if (!text) return text;
   changed();
   auto put = staged_.put(id, *before, *std::move(text), current_);
@@ -223,7 +226,8 @@ Result<JsonText> MvccTable::update(std::string_view id, const Json& partial) {
 
 Result<JsonText> MvccTable::erase(std::string_view id) {
   if (auto ok = admit(perms::__X, "table.delete", true); !ok) return std::move(ok).error();
-  if (auto valid = validate_record_id(id); !valid) return std::move(valid).error();
+  if (auto valid = validate_record_id(id, shard_.options().record_id_bytes_max); !valid)
+    return std::move(valid).error();
   Snapshot in = snapshot();
   auto before = record_to_change(id, in);
   if (!before) return std::move(before).error();
@@ -235,7 +239,7 @@ Result<JsonText> MvccTable::erase(std::string_view id) {
 
 Result<JsonText> MvccTable::push(const Json& data) {
   if (auto ok = admit(perms::_W_, "table.push", false); !ok) return std::move(ok).error();
-  auto text = record_text(data);
+  auto text = record_text(data, shard_.options().record_bytes_max);
   if (!text) return text;
   const std::string id = make_uuid_v7();
   RecordState nothing;  // a new id is not looked up

@@ -101,6 +101,31 @@ TEST(LifecycleTest, RelaxedDurabilityIsNamedInTheWelcome) {
   EXPECT_EQ(welcome->durability, "relaxed");
 }
 
+TEST(LifecycleTest, TheSizeOfARecordAndOfItsIdAreOptions) {
+  const TemporaryData data;
+  Options options = options_for(data.path());
+  options.store.record_bytes_max = 100;
+  options.store.record_id_bytes_max = 8;
+  const auto runtime = Runtime::start(options);
+  ASSERT_TRUE(runtime);
+  const auto client = connect(url_of(**runtime), "room");
+  ASSERT_TRUE(client->call("table.create", {"t"}));
+  EXPECT_TRUE(client->call("table.set", {"t", "12345678", {{"v", std::string(80, 'x')}}}));
+  const auto large = client->call("table.set", {"t", "x", {{"v", std::string(100, 'x')}}});
+  ASSERT_FALSE(large);
+  EXPECT_EQ(large.error().code, Errc::too_large);
+  const auto long_id = client->call("table.set", {"t", "123456789", Json::object()});
+  ASSERT_FALSE(long_id);
+  EXPECT_EQ(long_id.error().code, Errc::invalid_request);
+
+  const TemporaryData other;
+  options.store.data = other.path();
+  options.store.record_bytes_max = 2 * limits::kMiB;
+  const auto refused = Runtime::start(options);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::invalid_request);
+}
+
 TEST(LifecycleTest, SigtermUnderLoadFinishesCallsAndExitsWithZero) {
   const TemporaryData data;
   std::atomic<int> acknowledged{0};

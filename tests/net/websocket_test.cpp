@@ -329,6 +329,30 @@ TEST_F(WebSocketTest, AClientThatReadsGetsAllItAskedForHoweverMuchThatIs) {
   EXPECT_EQ(server_->metrics().refused, 0u);
 }
 
+TEST_F(WebSocketTest, FarMoreAnswersThanMayWaitEndTheConnectionAtOnce) {
+  options_.send_queue_bytes_max = 200'000;
+  start();
+  auto writer = joined();
+  constexpr int kRecords = 60;
+  const std::string text(200'000, 'x');
+  for (int id = 2; id < 2 + kRecords; ++id) {
+    ASSERT_EQ(writer->ask(id, "table.push", {"t", {{"x", text}}})["t"], "result");
+  }
+  WsClient::Options options;
+  options.receive_buffer = 65'536;
+  WsClient lazy(port(), "room-1", options);
+  ASSERT_EQ(lazy.hello()["t"], "welcome");
+  hold_writes();  // so that all calls are in flight when the first answer comes
+  const auto before = server_->metrics().frames_in;
+  for (int id = 1; id <= kRecords; ++id) lazy.call(id, "table.pop", {"t"});
+  wait_until([&] { return server_->metrics().frames_in == before + kRecords; });
+  const auto released = std::chrono::steady_clock::now();
+  release_writes();
+  wait_until([&] { return server_->metrics().refused == 1; });
+  EXPECT_LT(std::chrono::steady_clock::now() - released, 5s);  // what a slow reader is given
+  EXPECT_THAT(lazy.closing(), Pair(kPolicy, "KONTRACT_OVERLOADED"));
+}
+
 TEST_F(WebSocketTest, AClientThatDoesNotReadIsClosed) {
   options_.send_queue_bytes_max = 100'000;
   start();
