@@ -103,7 +103,9 @@ Error table_not_found(std::string_view id) {
   if (Status valid = validate_table_id(id); !valid) {
     error.hint = std::move(valid).error().message;
   } else {
-    error.hint = "Register it first: kontract call SESSION table.create " + std::string(id);
+    // Quoted for the program, which would take 7 for a number, and for the shell.
+    error.hint =
+        "Register it first: kontract call SESSION table.create '\"" + std::string(id) + "\"'";
   }
   return error;
 }
