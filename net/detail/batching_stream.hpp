@@ -187,10 +187,10 @@ class BatchingStream {
         self->sent = 0;
       }
       self->waiting = true;
-      self->socket.async_wait(Socket::wait_write, [self](ErrorCode error) {
+      self->socket.async_wait(Socket::wait_write, [self](ErrorCode failed) {
         self->waiting = false;
-        if (error) {
-          self->error = error;
+        if (failed) {
+          self->error = failed;
           self->drop_pending();
         } else {
           flush(self);

@@ -92,7 +92,7 @@ class Conversation {
   };
 
   void handle(protocol::Hello& hello);
-  void handle(protocol::CallMessage& call);
+  void handle(protocol::CallMessage& message);
   void handle(protocol::Subscribe& subscribe);
   void handle(protocol::Unsubscribe& unsubscribe);
   void handle(protocol::Heartbeat& heartbeat);
