@@ -55,6 +55,7 @@ class MvccTable final : public Table {
   Snapshot snapshot() { return {shard_.environment(), session_, row_.no}; }
   Status require(Perm needed, std::string_view function) const;
   Status admit(Perm needed, std::string_view function, bool frees_space);
+  Status put_record(std::string_view id, const RecordState& before, const Json& data);
   Result<JsonText> take(Direction direction, std::string_view function);
 
   // The record as this transaction sees it.

@@ -23,7 +23,6 @@ Status require_object(const Json& data) {
 
 // The text to store of a record's data.
 Result<JsonText> record_text(const Json& data, std::size_t bytes_max) {
-  if (auto object = require_object(data); !object) return std::move(object).error();
   JsonText text = to_text(data);
   if (text.size() > bytes_max) {
     return Error{Errc::too_large,
@@ -193,14 +192,11 @@ Result<JsonText> MvccTable::set(std::string_view id, const Json& data) {
   if (auto ok = admit(perms::_W_, "table.set", false); !ok) return std::move(ok).error();
   if (auto valid = validate_record_id(id, shard_.options().record_id_bytes_max); !valid)
     return std::move(valid).error();
-  auto text = record_text(data, shard_.options().record_bytes_max);
-  if (!text) return text;
+  if (auto object = require_object(data); !object) return std::move(object).error();
   Snapshot in = snapshot();
   auto before = record_to_change(id, in);
   if (!before) return std::move(before).error();
-  changed();
-  auto put = staged_.put(id, *before, *std::move(text), current_);
-  if (!put) return std::move(put).error();
+  if (auto put = put_record(id, *before, data); !put) return std::move(put).error();
   return JsonText("true");
 }
 
@@ -216,12 +212,16 @@ Result<JsonText> MvccTable::update(std::string_view id, const Json& partial) {
   if (before->live()) whole = parse_data(id, *before);
   if (!whole) return std::move(whole).error();
   whole->update(partial);
-  auto text = record_text(*whole, shard_.options().record_bytes_max);
-  if (!text) return text;
-  changed();
-  auto put = staged_.put(id, *before, *std::move(text), current_);
-  if (!put) return std::move(put).error();
+  if (auto put = put_record(id, *before, *whole); !put) return std::move(put).error();
   return JsonText("true");
+}
+
+// Every write of data goes through here. REQUIRES: `data` is an object.
+Status MvccTable::put_record(std::string_view id, const RecordState& before, const Json& data) {
+  auto text = record_text(data, shard_.options().record_bytes_max);
+  if (!text) return std::move(text).error();
+  changed();
+  return staged_.put(id, before, *std::move(text), current_);
 }
 
 Result<JsonText> MvccTable::erase(std::string_view id) {
@@ -239,14 +239,11 @@ Result<JsonText> MvccTable::erase(std::string_view id) {
 
 Result<JsonText> MvccTable::push(const Json& data) {
   if (auto ok = admit(perms::_W_, "table.push", false); !ok) return std::move(ok).error();
-  auto text = record_text(data, shard_.options().record_bytes_max);
-  if (!text) return text;
+  if (auto object = require_object(data); !object) return std::move(object).error();
   const std::string id = make_uuid_v7();
   RecordState nothing;  // a new id is not looked up
   nothing.alone = true;
-  changed();
-  auto put = staged_.put(id, nothing, *std::move(text), current_);
-  if (!put) return std::move(put).error();
+  if (auto put = put_record(id, nothing, data); !put) return std::move(put).error();
   return '"' + id + '"';
 }
 

