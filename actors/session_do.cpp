@@ -548,7 +548,7 @@ void SessionDO::tick(bool timer) {
     maintain_tables();
     quiet_since_ = log_.appended();
   }
-  if (log_.applied() < *quiet_since_) {
+  if (!stopping && log_.applied() < *quiet_since_) {
     log_.when_applied(*quiet_since_, send_when(SessionAddress(this), SessionTick{}));
     return;
   }

@@ -29,6 +29,8 @@
 #include <array>
 #include <cstdint>
 #include <cstring>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -197,6 +199,30 @@ Key garbage_key(const GarbageKey& row);
 std::string garbage_value(const Key& key, std::int64_t superseded_ms);
 Result<GarbageKey> parse_garbage_key(std::string_view key);
 Result<std::int64_t> parse_garbage(std::string_view key, std::string_view value);
+
+// ---- journal
+//
+//   record := magic:u32 = "KJR1"  payload_bytes:u32  base:u64  index:u64  op*  crc:u32  zeros
+//   op     := keyspace:u8  erase:u8  key:str16  { value:str32 } unless it erases
+//
+// `crc` is the CRC32C of all before it. A record is padded with zeros to a multiple of
+// kJournalAlign, so that no write touches the sector of a record that was synced before.
+
+inline constexpr std::size_t kJournalAlign = 4096;
+
+struct JournalRecord {
+  WriteBatch group;
+  std::size_t bytes = 0;  // without the padding
+};
+
+std::size_t journal_aligned(std::size_t bytes);
+std::string journal_record(std::uint64_t base, std::uint64_t index,
+                           std::span<const WriteOp* const> ops);
+// The record at the beginning of `bytes`, if it is sound and the one with this base and index.
+std::optional<JournalRecord> parse_journal_record(std::string_view bytes, std::uint64_t base,
+                                                  std::uint64_t index);
+// The index of the record that seems to be at the beginning of `bytes`, if it has this base.
+std::optional<std::uint64_t> journal_index(std::string_view bytes, std::uint64_t base);
 
 // ---- any row
 

@@ -1,6 +1,8 @@
 #include "storage/group_writer.hpp"
 
 #include <algorithm>
+#include <ranges>
+#include <set>
 #include <utility>
 
 #include "storage/crc32c.hpp"
@@ -11,7 +13,23 @@ namespace {
 
 // What a commit record may name, in bytes of keys: of a larger commit, only this part is verified
 // at the next start.
-constexpr std::size_t kCommitNamesBytesMax = 64 * limits::kKiB;
+constexpr std::size_t kCommitNamesBytesMax = 16 * limits::kKiB;
+
+// The newest operations on different keys.
+std::vector<format::CommitRow::Name> newest_names(std::span<const LoggedBatch> batches) {
+  std::vector<format::CommitRow::Name> names;
+  std::set<std::pair<Keyspace, std::string_view>> seen;
+  std::size_t bytes = 0;
+  for (const LoggedBatch& logged : std::views::reverse(batches)) {
+    for (const WriteOp& op : std::views::reverse(logged.batch.ops())) {
+      if (!seen.emplace(op.space, op.key).second) continue;
+      bytes += op.key.size();
+      if (bytes > kCommitNamesBytesMax) return names;
+      names.push_back({op.space, op.erase, op.key, op.erase ? 0 : crc32c(op.value)});
+    }
+  }
+  return names;
+}
 
 }  // namespace
 
@@ -20,14 +38,13 @@ Status GroupWriter::apply(std::span<const LoggedBatch> group) {
     auto txn = environment_.write();
     if (!txn) return std::move(txn).error();
     txn_.emplace(*std::move(txn));
-    groups_ = 0;
+    op_count_ = 0;
   }
-  ++groups_;
   order_ops(group);
-  for (const OpRef& ref : ops_) {
-    const WriteOp& op = *ref.op;
+  op_count_ += ops_.size();
+  for (const WriteOp* op : ops_) {
     Status written =
-        op.erase ? txn_->erase(op.space, op.key) : txn_->put(op.space, op.key, op.value);
+        op->erase ? txn_->erase(op->space, op->key) : txn_->put(op->space, op->key, op->value);
     if (!written) return written;
   }
   return {};
@@ -36,41 +53,34 @@ Status GroupWriter::apply(std::span<const LoggedBatch> group) {
 void GroupWriter::order_ops(std::span<const LoggedBatch> batches) {
   ops_.clear();
   for (const LoggedBatch& logged : batches) {
-    for (const WriteOp& op : logged.batch.ops()) {
-      ops_.push_back({&op, static_cast<std::uint32_t>(ops_.size())});
-    }
+    for (const WriteOp& op : logged.batch.ops()) ops_.push_back(&op);
   }
-  const auto compare_keys = [](const OpRef& a, const OpRef& b) {
-    return a.op->space != b.op->space ? (a.op->space < b.op->space ? -1 : 1)
-                                      : a.op->key.compare(b.op->key);
+  std::ranges::reverse(ops_);  // the last operation of a key comes first, and unique() keeps it
+  const auto place = [](const WriteOp* op) {
+    return std::pair(op->space, std::string_view(op->key));
   };
-  std::sort(ops_.begin(), ops_.end(), [&](const OpRef& a, const OpRef& b) {
-    const int order = compare_keys(a, b);
-    return order != 0 ? order < 0 : a.sequence > b.sequence;
-  });
-  // The last operation of a key comes first now, and unique() keeps the first.
-  const auto same_key = [&](const OpRef& a, const OpRef& b) { return compare_keys(a, b) == 0; };
-  ops_.erase(std::unique(ops_.begin(), ops_.end(), same_key), ops_.end());
+  std::ranges::stable_sort(ops_, {}, place);
+  const auto repeated = std::ranges::unique(ops_, {}, place);
+  ops_.erase(repeated.begin(), repeated.end());
+}
+
+Result<bool> GroupWriter::log() {
+  if (!journal_) return false;
+  return journal_->append(ops_);
 }
 
 Status GroupWriter::commit(std::span<const LoggedBatch> all) {
-  if (groups_ != 1) order_ops(all);
   format::CommitRow row;
-  row.number = commit_number_ + 1;
+  row.number = all.empty() ? commit_number_ : commit_number_ + 1;
   row.batches = all.size();
-  row.ops = ops_.size();
-  row.names.reserve(ops_.size());
-  std::size_t names_bytes = 0;
-  for (const OpRef& ref : ops_) {
-    const WriteOp& op = *ref.op;
-    names_bytes += op.key.size();
-    if (names_bytes > kCommitNamesBytesMax) break;
-    row.names.push_back({op.space, op.erase, op.key, op.erase ? 0 : crc32c(op.value)});
-  }
+  row.ops = op_count_;
+  row.names = newest_names(all);
   Status done = txn_->put(Keyspace::meta, format::commit_key(), format::commit_value(row));
   if (done) done = std::move(*txn_).commit();
   txn_.reset();
-  if (done) commit_number_ = row.number;
+  if (!done || row.number == commit_number_) return done;
+  commit_number_ = row.number;
+  if (journal_) journal_->restart(commit_number_);
   return done;
 }
 

@@ -1,5 +1,5 @@
 // GroupWriter: batches into one LMDB transaction, with the record of what was written
-// (format::CommitRow) that the next start verifies.
+// (format::CommitRow) that the next start verifies, and into the journal.
 //
 // Of several operations on one key in a group only the last is applied. Operations are applied in
 // order of key, so that neighbours meet their page while it is at hand.
@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "storage/environment.hpp"
+#include "storage/journal.hpp"
 
 namespace kontract {
 
@@ -26,31 +27,35 @@ struct LoggedBatch {
 // REQUIRES: used by one thread only.
 class GroupWriter {
  public:
-  // `last_commit` is the number in the environment's commit record.
-  GroupWriter(Environment& environment, std::uint64_t last_commit)
-      : environment_(environment), commit_number_(last_commit) {}
+  // `last_commit` is the number in the environment's commit record. `journal` may be null.
+  GroupWriter(Environment& environment, std::unique_ptr<Journal> journal, std::uint64_t last_commit)
+      : environment_(environment), journal_(std::move(journal)), commit_number_(last_commit) {
+    if (journal_) journal_->restart(last_commit);
+  }
 
   // Writes the batches into the transaction, which it begins if need be. After an error the
   // transaction must be aborted.
   Status apply(std::span<const LoggedBatch> group);
 
-  // REQUIRES: `all` is what was applied since the transaction began. Ends it in any case.
+  // Makes durable what the last apply() wrote. False if only commit() can.
+  Result<bool> log();
+
+  // REQUIRES: `all` is what was applied since the transaction began. Ends it in any case. The
+  // commit's number is a new one, unless `all` is empty: then what the journal holds is to come.
   Status commit(std::span<const LoggedBatch> all);
 
   void abort() { txn_.reset(); }
   bool has_transaction() const { return txn_.has_value(); }
+  std::uint64_t op_count() const { return op_count_; }  // in the transaction
 
  private:
-  struct OpRef {
-    const WriteOp* op;
-    std::uint32_t sequence;
-  };
   void order_ops(std::span<const LoggedBatch> batches);
 
   Environment& environment_;
+  const std::unique_ptr<Journal> journal_;
   std::optional<WriteTxn> txn_;
-  std::vector<OpRef> ops_;  // of the batches last ordered: by key, the last one for each key
-  std::size_t groups_ = 0;  // in txn_; with one, ops_ are all of it
+  std::vector<const WriteOp*> ops_;  // of the last group: by key, the last one for each
+  std::uint64_t op_count_ = 0;       // in txn_
   std::uint64_t commit_number_;
 };
 

@@ -47,6 +47,10 @@ inline constexpr std::size_t kGroupBatchesMax = 4096;
 inline constexpr std::size_t kGroupBytesMax = 8 * kMiB;
 inline constexpr std::size_t kLogQueueBytesMax = 256 * kMiB;  // admission: above it, overloaded
 
+// The journal, and how far LMDB may be behind it.
+inline constexpr std::size_t kJournalBytesMax = 8 * kMiB;
+inline constexpr auto kCheckpointInterval = 20ms;
+
 // LMDB.
 inline constexpr std::size_t kMapBytes = 64 * kGiB;  // address space only
 inline constexpr unsigned kLmdbReadersMax = 1024;

@@ -13,6 +13,11 @@ using namespace std::chrono_literals;
 constexpr auto kDiskAgeMax = 250ms;
 constexpr auto kRetryAfterOverload = 100ms;
 
+// What LMDB may need at most to commit what the journal holds already: pages for every operation,
+// and for its own.
+constexpr std::size_t kRoomPerOp = 16 * limits::kKiB;
+constexpr std::size_t kRoomForCommit = 64 * limits::kMiB;
+
 }  // namespace
 
 // Collects under the mutex, tells when it is destroyed: declare it before the lock.
@@ -46,9 +51,11 @@ class LmdbCommitLog::Verdicts {
 LmdbCommitLog::LmdbCommitLog(Environment& environment, DiskRoom& disk, Options options)
     : environment_(environment),
       disk_(disk),
-      options_(std::move(options)),
-      map_room_(environment, options_.alarm),
-      writer_(environment, options_.last_commit) {
+      durability_(options.durability),
+      commit_interval_(options.commit_interval),
+      alarm_(options.alarm),
+      map_room_(environment, alarm_),
+      writer_(environment, std::move(options.journal), options.last_commit) {
   thread_ = std::thread([this] { run(); });
 }
 
@@ -110,7 +117,7 @@ void LmdbCommitLog::when_applied(Ticket ticket, std::unique_ptr<Settled> waiter)
   const std::lock_guard lock(mutex_);
   if (ticket > applied_.load(std::memory_order_relaxed)) {
     applied_watchers_.push_back({ticket, std::move(waiter)});
-    return;
+    return wake();
   }
   if (failed_.contains(ticket)) {
     verdicts.fail(std::move(waiter), last_failure_);
@@ -144,7 +151,10 @@ Status LmdbCommitLog::flush() {
   std::unique_lock lock(mutex_);
   const Epoch epoch = epoch_.load(std::memory_order_relaxed);
   const Ticket target = appended_.load(std::memory_order_relaxed);
-  const auto done = [&] { return applied_.load(std::memory_order_relaxed) >= target; };
+  const auto done = [&] {
+    return applied_.load(std::memory_order_relaxed) >= target ||
+           broken_.load(std::memory_order_relaxed);
+  };
   if (!done()) {
     flush_to_ = target;
     wake();
@@ -163,7 +173,7 @@ void LmdbCommitLog::advance(Verdicts& verdicts) {
   const Ticket undecided = taken_first_ != 0 ? taken_first_
                            : queue_.empty()  ? appended_.load(std::memory_order_relaxed) + 1
                                              : queue_.front().ticket;
-  const Ticket unapplied = unsynced_first_ != 0 ? unsynced_first_ : undecided;
+  const Ticket unapplied = unapplied_first_ != 0 ? unapplied_first_ : undecided;
   acknowledged_.store(undecided - 1, std::memory_order_release);
   applied_.store(unapplied - 1, std::memory_order_release);
   const auto tell_below = [&](Ticket floor, std::vector<Watcher>& watchers) {
@@ -187,7 +197,7 @@ void LmdbCommitLog::advance(Verdicts& verdicts) {
 }
 
 bool LmdbCommitLog::commit_is_due() const {
-  return options_.durability == Durability::sync || stopping_ ||
+  return stopping_ || !applied_watchers_.empty() ||
          flush_to_ > applied_.load(std::memory_order_relaxed) ||
          kept_bytes_ >= limits::kGroupBytesMax || Clock::now() >= commit_by_;
 }
@@ -233,25 +243,38 @@ bool LmdbCommitLog::take_group() {
 }
 
 void LmdbCommitLog::write_group() {
+  std::size_t acknowledged = kept_.size();
   if (group_begin_ < kept_.size()) {
     if (Status applied = apply(group_begin_); !applied) {
       return write_again(std::move(applied).error(), group_begin_);
     }
-    if (options_.durability == Durability::relaxed) acknowledge_group();
+    Result<bool> safe = durability_ == Durability::relaxed;
+    if (!*safe && may_run_ahead()) safe = writer_.log();
+    if (!safe) return fail_all(safe.error(), group_begin_);
+    if (*safe) {
+      acknowledge_group();
+    } else {
+      acknowledged = group_begin_;
+    }
   }
-  {
+  if (acknowledged == kept_.size()) {
     const std::lock_guard lock(mutex_);
     if (!commit_is_due()) return;
   }
   if (Status committed = commit(); !committed) {
-    const bool relaxed = options_.durability == Durability::relaxed;
-    return write_again(std::move(committed).error(), relaxed ? kept_.size() : 0);
+    return write_again(std::move(committed).error(), acknowledged);
   }
   settle_committed(kept_.size());
 }
 
+// Whether there is room for sure to commit, later, what is in the transaction.
+bool LmdbCommitLog::may_run_ahead() const {
+  const std::size_t needed = kRoomForCommit + writer_.op_count() * kRoomPerOp;
+  return environment_.map_bytes() - map_room_.used_bytes() > needed && disk_.free_bytes() > needed;
+}
+
 Status LmdbCommitLog::apply(std::size_t from) {
-  if (!writer_.has_transaction()) commit_by_ = Clock::now() + options_.sync_interval;
+  if (!writer_.has_transaction()) commit_by_ = Clock::now() + commit_interval_;
   return writer_.apply(std::span(kept_).subspan(from));
 }
 
@@ -270,7 +293,7 @@ void LmdbCommitLog::acknowledge_group() {
   Verdicts verdicts;
   const std::lock_guard lock(mutex_);
   taken_first_ = 0;
-  if (unsynced_first_ == 0) unsynced_first_ = kept_.front().ticket;
+  if (unapplied_first_ == 0) unapplied_first_ = kept_.front().ticket;
   for (std::size_t i = group_begin_; i < kept_.size(); ++i) {
     verdicts.succeed(std::move(kept_[i].waiter));
   }
@@ -282,7 +305,7 @@ void LmdbCommitLog::settle_committed(std::size_t count) {
   {
     Verdicts verdicts;
     const std::lock_guard lock(mutex_);
-    unsynced_first_ = 0;
+    unapplied_first_ = 0;
     if (count == kept_.size()) taken_first_ = 0;
     for (std::size_t i = 0; i < count; ++i) verdicts.succeed(std::move(kept_[i].waiter));
     advance(verdicts);
@@ -317,28 +340,35 @@ void LmdbCommitLog::write_again(Error error, std::size_t acknowledged) {
     kept_.insert(kept_.end(), std::make_move_iterator(rest.begin()),
                  std::make_move_iterator(rest.end()));
     if (saved) {
-      settle_committed(acknowledged);
+      settle_committed(std::exchange(acknowledged, 0));
     } else {
       error = std::move(saved).error();
     }
   }
-  fail_all(error);
+  fail_all(error, acknowledged);
 }
 
-// Nothing of kept_ is on disk: it fails, with all that waits, and a new epoch begins. The operator
-// and admit() know before the waiters do.
-void LmdbCommitLog::fail_all(const Error& error) {
+// What was not acknowledged fails, with all that waits, and a new epoch begins. The operator and
+// admit() know before the waiters do.
+//
+// What was acknowledged is committed by now, or lost if that is what relaxed means, or it is in the
+// journal and cannot be committed: then the log is broken and the epoch stays, so that those who
+// wrote it go on to know of it.
+void LmdbCommitLog::fail_all(const Error& error, std::size_t acknowledged) {
   writer_.abort();
   metrics_.failed_groups.fetch_add(1, std::memory_order_relaxed);
   map_room_.refresh();
   disk_.refresh(0ms);
-  if (unsynced_first_ != 0) {
-    options_.alarm(error.message + "; acknowledged writes of the last sync interval are lost");
+  const bool in_journal = unapplied_first_ != 0 && durability_ == Durability::sync;
+  const bool breaks = in_journal || error.code == Errc::storage_corrupt;
+  if (unapplied_first_ != 0 && !in_journal) {
+    alarm_(error.message + "; acknowledged writes of the last sync interval are lost");
   } else if (!failing_) {
-    options_.alarm(error.message + "; the writes that waited have failed");
+    alarm_(error.message + "; the writes that waited have failed");
   }
-  if (error.code == Errc::storage_corrupt) {
-    options_.alarm(environment_.file().string() + ": writes are refused until a restart");
+  if (breaks) {
+    alarm_(environment_.file().string() + ": writes are refused until a restart" +
+           (in_journal ? ", which takes acknowledged ones over from the journal" : ""));
   }
   failing_ = true;
 
@@ -346,16 +376,28 @@ void LmdbCommitLog::fail_all(const Error& error) {
   {
     Verdicts verdicts;
     const std::lock_guard lock(mutex_);
+    const auto first_failed =
+        kept_.begin() + static_cast<std::ptrdiff_t>(in_journal ? acknowledged : 0);
     const Ticket last = appended_.load(std::memory_order_relaxed);
-    failed_.add(kept_.front().ticket, last);
-    last_failed_.store(last, std::memory_order_release);
+    const Ticket first = first_failed != kept_.end() ? first_failed->ticket
+                         : !queue_.empty()           ? queue_.front().ticket
+                                                     : last + 1;
+    if (first <= last) {
+      failed_.add(first, last);
+      last_failed_.store(last, std::memory_order_release);
+    }
     last_failure_ = error;
-    if (error.code == Errc::storage_corrupt) broken_.store(true, std::memory_order_release);
-    epoch_.fetch_add(1, std::memory_order_release);
+    if (breaks) broken_.store(true, std::memory_order_release);
+    if (!in_journal) {
+      epoch_.fetch_add(1, std::memory_order_release);
+      unapplied_first_ = 0;
+    }
     waiting.swap(queue_);
     queue_bytes_.store(0, std::memory_order_relaxed);
-    taken_first_ = unsynced_first_ = 0;
-    for (LoggedBatch& logged : kept_) verdicts.fail(std::move(logged.waiter), error);
+    taken_first_ = 0;
+    for (auto logged = first_failed; logged != kept_.end(); ++logged) {
+      verdicts.fail(std::move(logged->waiter), error);
+    }
     for (LoggedBatch& logged : waiting) verdicts.fail(std::move(logged.waiter), error);
     advance(verdicts);
   }

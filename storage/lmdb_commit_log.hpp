@@ -1,18 +1,20 @@
-// LmdbCommitLog: the embedded commit log. One thread takes all batches that wait (a *group*),
-// applies them in one LMDB write transaction together with a record of what it wrote
-// (format::CommitRow), syncs once and then tells the waiters.
+// LmdbCommitLog: the embedded commit log. One thread takes all batches that wait (a *group*) and
+// applies them to the open LMDB transaction together with a record of what it wrote
+// (format::CommitRow). When the waiters are told depends on the durability:
 //
-// Of several operations on one key in a transaction only the last is applied. Operations are
-// applied in order of key, so that neighbours meet their page while it is at hand.
+// - sync: once the group is synced in the journal, with one sync for all of it. LMDB commits many
+//   groups at once, `commit_interval` after the first of them, or when something waits for it.
+//   Where the group does not fit the journal, or space is short (see may_run_ahead), LMDB's commit
+//   comes first, so that what is acknowledged never waits for room.
+// - relaxed: as soon as it is applied. LMDB commits, with a sync, at most `commit_interval` after
+//   the first group. LMDB's NOSYNC modes are not used: with them a power cut can damage the whole file.
+//
+// Readers see what LMDB committed (`applied()`); whoever wrote keeps what is not there yet.
 //
 // A group is what came while the one before was written: the log does not wait for more. Measured
 // with 128 writes in flight over 8 connections, waiting at most 60, 150 or 300 us for as many
 // batches as the last group had cost 15 to 30 % of the rate, since half of the calls then no longer
 // make their round trip while the other half is being written.
-//
-// Durability::relaxed keeps one LMDB transaction open: a group is acknowledged as soon as it is
-// applied there, and the transaction is committed, with a sync, at most `sync_interval` after its
-// first group. LMDB's NOSYNC modes are not used: with them a power cut can damage the whole file.
 //
 // The invariant that makes epochs safe: every undecided batch is of the current epoch. The epoch
 // changes only under the mutex that append() takes, in the same step that fails all undecided
@@ -20,7 +22,9 @@
 // first, then the store, and appends under that epoch has either seen all that his batch builds on
 // or is refused.
 //
-// After a failed sync nothing is known of the file: the log fails every batch until a restart.
+// After a failed sync nothing is known of the file: the log fails every batch until a restart. What
+// was acknowledged and not committed then stays in the journal, for the restart, and in the memory
+// of those who wrote it, since the epoch stays.
 
 #pragma once
 
@@ -44,9 +48,10 @@ class LmdbCommitLog final : public CommitLog {
  public:
   struct Options {
     Durability durability = Durability::sync;
-    std::chrono::milliseconds sync_interval{10};
+    std::chrono::milliseconds commit_interval{10};  // how long LMDB may be behind
     Alarm alarm = [](const std::string&) {};
-    std::uint64_t last_commit = 0;  // number of the newest commit in the environment
+    std::uint64_t last_commit = 0;               // number of the newest commit in the environment
+    std::unique_ptr<Journal> journal = nullptr;  // sync; without one, every group is committed
   };
   struct Metrics {
     std::atomic<std::uint64_t> commits{0}, batches{0}, bytes_written{0}, failed_groups{0};
@@ -87,7 +92,8 @@ class LmdbCommitLog final : public CommitLog {
   void acknowledge_group();
   void settle_committed(std::size_t count);
   void write_again(Error error, std::size_t acknowledged);
-  void fail_all(const Error& error);
+  void fail_all(const Error& error, std::size_t acknowledged);
+  bool may_run_ahead() const;
 
   // With mutex_ held.
   void wake();
@@ -96,7 +102,9 @@ class LmdbCommitLog final : public CommitLog {
 
   Environment& environment_;
   DiskRoom& disk_;
-  const Options options_;
+  const Durability durability_;
+  const std::chrono::milliseconds commit_interval_;
+  const Alarm alarm_;
   MapRoom map_room_;
   Metrics metrics_;
 
@@ -106,8 +114,8 @@ class LmdbCommitLog final : public CommitLog {
   std::vector<Watcher> settled_watchers_, applied_watchers_;
   FailedTickets failed_;
   Error last_failure_;
-  Ticket taken_first_ = 0;     // of the group that is being written; 0: none
-  Ticket unsynced_first_ = 0;  // of the open transaction; 0: none
+  Ticket taken_first_ = 0;      // of the group that is being written; 0: none
+  Ticket unapplied_first_ = 0;  // acknowledged, in the open transaction; 0: none
   Ticket flush_to_ = 0;
   bool asleep_ = false;  // the thread waits to be woken
   bool stopping_ = false;
@@ -120,7 +128,7 @@ class LmdbCommitLog final : public CommitLog {
   std::atomic<std::size_t> queue_bytes_{0};
 
   // The log thread's own. kept_ holds the batches in the writer's transaction, then, from
-  // group_begin_, the group that is being written. With Durability::sync that is all of it.
+  // group_begin_, the group that is being written.
   GroupWriter writer_;
   std::vector<LoggedBatch> kept_;
   std::size_t group_begin_ = 0;

@@ -26,6 +26,22 @@ Result<SessionNo> first_free_session(Environment& environment) {
   return *highest + 1;
 }
 
+// Commits what the journal holds on top of the last commit. Returns the number of the last commit
+// then.
+Result<std::uint64_t> take_over(const Journal& journal, Environment& environment,
+                                std::uint64_t last_commit) {
+  auto groups = journal.read(last_commit);
+  if (!groups) return std::move(groups).error();
+  if (groups->empty()) return last_commit;
+  std::vector<LoggedBatch> batches;
+  for (WriteBatch& group : *groups) batches.push_back({0, std::move(group), nullptr});
+  GroupWriter writer(environment, nullptr, last_commit);
+  Status done = writer.apply(batches);
+  if (done) done = writer.commit(batches);
+  if (!done) return std::move(done).error();
+  return last_commit + 1;
+}
+
 }  // namespace
 
 Result<std::optional<format::FormatRow>> read_format(Environment& environment) {
@@ -94,13 +110,20 @@ Result<std::unique_ptr<LmdbShard>> LmdbShard::open(std::unique_ptr<Environment> 
                                                    const Alarm& alarm) {
   auto commit = verify_last_commit(*environment);
   if (!commit) return std::move(commit).error();
+  auto journal = Journal::open(environment->file().parent_path() / "journal");
+  if (!journal) return std::move(journal).error();
+  commit = take_over(**journal, *environment, *commit);
+  if (!commit) return std::move(commit).error();
   auto session = first_free_session(*environment);
   if (!session) return std::move(session).error();
   std::unique_ptr<LmdbShard> shard(new LmdbShard(std::move(environment), options));
   shard->next_session_ = *session;
+  const bool relaxed = options.durability == Durability::relaxed;
   shard->log_ = std::make_unique<LmdbCommitLog>(
       shard->environment(), disk,
-      LmdbCommitLog::Options{options.durability, options.sync_interval, alarm, *commit});
+      LmdbCommitLog::Options{options.durability,
+                             relaxed ? options.sync_interval : limits::kCheckpointInterval, alarm,
+                             *commit, *std::move(journal)});
   return shard;
 }
 
