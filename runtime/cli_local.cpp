@@ -35,6 +35,10 @@ int check(const std::string& directory, Streams streams) {
   if (!result) return report(result.error(), streams);
   streams.out << "sessions " << result->sessions << ", tables " << result->tables << ", records "
               << result->records << ", versions " << result->versions << "\n";
+  if (result->journal_groups > 0) {
+    streams.out << "the next start takes " << result->journal_groups
+                << " groups of writes over from the journal; they are not in these numbers\n";
+  }
   for (const std::string& problem : result->problems) streams.out << problem << "\n";
   streams.out << (result->problems.empty() ? "no problems\n" : "the data is damaged\n");
   return result->problems.empty() ? kDone : kFailed;

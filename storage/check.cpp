@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "storage/data_directory.hpp"
+#include "storage/journal.hpp"
 #include "storage/page_check.hpp"
 #include "storage/shard.hpp"
 
@@ -20,7 +21,13 @@ class ShardCheck {
 
   Status run() {
     auto commit = verify_last_commit(environment_);
-    if (!commit) report_.problems.push_back(commit.error().message);
+    if (commit) {
+      auto groups = read_journal(environment_.file().parent_path() / "journal", *commit);
+      if (groups) report_.journal_groups += groups->size();
+      if (!groups) report_.problems.push_back(groups.error().message);
+    } else {
+      report_.problems.push_back(commit.error().message);
+    }
     auto txn = environment_.read();
     if (!txn) return std::move(txn).error();
     txn_ = &*txn;

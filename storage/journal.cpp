@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
+#include <iterator>
 
 #include "storage/data_directory.hpp"
 #include "storage/environment.hpp"
@@ -30,18 +32,11 @@ Status write_all(int fd, std::string_view bytes, std::size_t at) {
   return {};
 }
 
-Result<std::string> read_all(int fd, std::size_t bytes) {
-  std::string text(bytes, '\0');
-  std::size_t at = 0;
-  while (at < bytes) {
-    const ssize_t got = ::pread(fd, text.data() + at, bytes - at, static_cast<off_t>(at));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return Error(Errc::storage_corrupt, std::strerror(errno));
-    if (got == 0) break;
-    at += static_cast<std::size_t>(got);
-  }
-  text.resize(at);
-  return text;
+Result<std::string> read_all(const std::filesystem::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  std::string bytes{std::istreambuf_iterator<char>(in), {}};
+  if (in.good() || in.eof()) return bytes;
+  return lmdb_error(EIO, "cannot read", file);
 }
 
 }  // namespace
@@ -68,28 +63,6 @@ Journal::~Journal() { ::close(fd_); }
 
 Error Journal::broken(const char* what) const {
   return {Errc::storage_corrupt, path_.string() + ": " + what + ": " + std::strerror(errno)};
-}
-
-Result<std::vector<WriteBatch>> Journal::read(std::uint64_t base) const {
-  auto bytes = read_all(fd_, file_bytes_);
-  if (!bytes) return Error(bytes.error().code, path_.string() + ": " + bytes.error().message);
-  std::vector<WriteBatch> groups;
-  std::string_view left = *bytes;
-  while (auto record = format::parse_journal_record(left, base, groups.size())) {
-    left.remove_prefix(format::journal_aligned(record->bytes));
-    groups.push_back(std::move(record->group));
-  }
-  // A group is written after the one before it was synced. So a sound one that follows says that
-  // this one, or what is between, was damaged later.
-  for (; left.size() > format::kJournalAlign; left.remove_prefix(format::kJournalAlign)) {
-    const auto index = format::journal_index(left.substr(format::kJournalAlign), base);
-    if (!index || *index <= groups.size()) continue;
-    if (!format::parse_journal_record(left.substr(format::kJournalAlign), base, *index)) continue;
-    return Error(Errc::storage_corrupt, path_.string() + ": group " +
-                                            std::to_string(groups.size()) + " after commit " +
-                                            std::to_string(base) + " is damaged");
-  }
-  return groups;
 }
 
 void Journal::restart(std::uint64_t base) {
@@ -128,6 +101,30 @@ Status Journal::grow(std::size_t bytes) {
   }
   file_bytes_ = aligned;
   return {};
+}
+
+Result<std::vector<WriteBatch>> read_journal(const std::filesystem::path& file,
+                                             std::uint64_t base) {
+  std::vector<WriteBatch> groups;
+  if (!file_exists(file)) return groups;
+  auto bytes = read_all(file);
+  if (!bytes) return std::move(bytes).error();
+  std::string_view left = *bytes;
+  while (auto record = format::parse_journal_record(left, base, groups.size())) {
+    left.remove_prefix(format::journal_aligned(record->bytes));
+    groups.push_back(std::move(record->group));
+  }
+  // A group is written after the one before it was synced. So a sound one that follows says that
+  // this one, or what is between, was damaged later.
+  for (; left.size() > format::kJournalAlign; left.remove_prefix(format::kJournalAlign)) {
+    const auto index = format::journal_index(left.substr(format::kJournalAlign), base);
+    if (!index || *index <= groups.size()) continue;
+    if (!format::parse_journal_record(left.substr(format::kJournalAlign), base, *index)) continue;
+    return Error(Errc::storage_corrupt, file.string() + ": group " + std::to_string(groups.size()) +
+                                            " after commit " + std::to_string(base) +
+                                            " is damaged");
+  }
+  return groups;
 }
 
 }  // namespace kontract

@@ -31,10 +31,6 @@ class Journal {
   Journal(const Journal&) = delete;
   Journal& operator=(const Journal&) = delete;
 
-  // The groups that were written on top of commit `base` and synced, oldest first. One that a crash
-  // cut short is none. Errors: storage_corrupt if one of them is damaged: a later one is sound.
-  Result<std::vector<WriteBatch>> read(std::uint64_t base) const;
-
   // Commit `base` holds all that was appended.
   void restart(std::uint64_t base);
 
@@ -56,5 +52,10 @@ class Journal {
   std::uint64_t index_ = 0;  // of the next record on this base
   std::size_t end_ = 0;      // where it goes
 };
+
+// The groups in the file that were written on top of commit `base` and synced, oldest first; none
+// if there is no file. One that a crash cut short is none. Errors: storage_corrupt if one of them
+// is damaged: a later one is sound.
+Result<std::vector<WriteBatch>> read_journal(const std::filesystem::path& file, std::uint64_t base);
 
 }  // namespace kontract

@@ -7,7 +7,8 @@
 //   Where the group does not fit the journal, or space is short (see may_run_ahead), LMDB's commit
 //   comes first, so that what is acknowledged never waits for room.
 // - relaxed: as soon as it is applied. LMDB commits, with a sync, at most `commit_interval` after
-//   the first group. LMDB's NOSYNC modes are not used: with them a power cut can damage the whole file.
+//   the first group. LMDB's NOSYNC modes are not used: with them a power cut can damage the whole
+//   file.
 //
 // Readers see what LMDB committed (`applied()`); whoever wrote keeps what is not there yet.
 //

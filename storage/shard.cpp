@@ -28,9 +28,9 @@ Result<SessionNo> first_free_session(Environment& environment) {
 
 // Commits what the journal holds on top of the last commit. Returns the number of the last commit
 // then.
-Result<std::uint64_t> take_over(const Journal& journal, Environment& environment,
+Result<std::uint64_t> take_over(const std::filesystem::path& journal, Environment& environment,
                                 std::uint64_t last_commit) {
-  auto groups = journal.read(last_commit);
+  auto groups = read_journal(journal, last_commit);
   if (!groups) return std::move(groups).error();
   if (groups->empty()) return last_commit;
   std::vector<LoggedBatch> batches;
@@ -110,10 +110,11 @@ Result<std::unique_ptr<LmdbShard>> LmdbShard::open(std::unique_ptr<Environment> 
                                                    const Alarm& alarm) {
   auto commit = verify_last_commit(*environment);
   if (!commit) return std::move(commit).error();
-  auto journal = Journal::open(environment->file().parent_path() / "journal");
-  if (!journal) return std::move(journal).error();
-  commit = take_over(**journal, *environment, *commit);
+  const std::filesystem::path journal_file = environment->file().parent_path() / "journal";
+  commit = take_over(journal_file, *environment, *commit);
   if (!commit) return std::move(commit).error();
+  auto journal = Journal::open(journal_file);
+  if (!journal) return std::move(journal).error();
   auto session = first_free_session(*environment);
   if (!session) return std::move(session).error();
   std::unique_ptr<LmdbShard> shard(new LmdbShard(std::move(environment), options));

@@ -98,6 +98,8 @@ class Store {
 // order row with its version and each version's order row, each table's record count.
 struct CheckReport {
   std::uint64_t sessions = 0, tables = 0, versions = 0, records = 0;
+  std::uint64_t journal_groups =
+      0;  // durable, to be committed at the next start: not counted above
   std::vector<std::string> problems;  // at most 100; each names file, keyspace and key
 };
 Result<CheckReport> check_data_directory(const std::filesystem::path& data);

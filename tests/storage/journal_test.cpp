@@ -35,8 +35,8 @@ class JournalTest : public ::testing::Test {
   }
   static bool appended(const Result<bool>& outcome) { return outcome && *outcome; }
   // The keys of the groups on this base, or the error.
-  static std::string keys(const Journal& journal, std::uint64_t base) {
-    const auto groups = journal.read(base);
+  std::string keys(std::uint64_t base) const {
+    const auto groups = read_journal(file_, base);
     if (!groups) return std::string(groups.error().name());
     std::string keys;
     for (const WriteBatch& group : *groups) {
@@ -62,7 +62,7 @@ TEST_F(JournalTest, AGroupIsReadAsItWasWritten) {
   const WriteOp put{Keyspace::versions, false, "key", std::string("va\0lue", 6)};
   const WriteOp erase{Keyspace::order, true, "other", {}};
   ASSERT_TRUE(appended(journal->append(std::array{&put, &erase})));
-  const auto groups = open()->read(7);
+  const auto groups = read_journal(file_, 7);
   ASSERT_TRUE(groups);
   ASSERT_EQ(groups->size(), 1U);
   const std::vector<WriteOp>& ops = groups->front().ops();
@@ -77,11 +77,11 @@ TEST_F(JournalTest, OnlyGroupsOnTheBaseCount) {
   auto journal = open();
   journal->restart(1);
   for (const char* key : {"a", "b", "c"}) ASSERT_TRUE(appended(append(*journal, key, "v")));
-  EXPECT_EQ(keys(*journal, 1), "+a+b+c");
+  EXPECT_EQ(keys(1), "+a+b+c");
   journal->restart(2);
-  EXPECT_EQ(keys(*journal, 2), "") << "what was written before is of another base";
+  EXPECT_EQ(keys(2), "") << "what was written before is of another base";
   ASSERT_TRUE(appended(append(*journal, "d", "v")));
-  EXPECT_EQ(keys(*journal, 2), "+d") << "what follows it is of another base";
+  EXPECT_EQ(keys(2), "+d") << "what follows it is of another base";
 }
 
 TEST_F(JournalTest, AGroupThatWasCutShortIsNone) {
@@ -94,12 +94,12 @@ TEST_F(JournalTest, AGroupThatWasCutShortIsNone) {
   for (std::size_t at = begin; at < begin + 24 + 3 + 100; ++at) {
     SCOPED_TRACE(at);
     flip(at);
-    EXPECT_EQ(keys(*journal, 1), "+a");
+    EXPECT_EQ(keys(1), "+a");
     flip(at);
   }
-  EXPECT_EQ(keys(*journal, 1), "+a+b");
+  EXPECT_EQ(keys(1), "+a+b");
   std::filesystem::resize_file(file_, begin + 50);
-  EXPECT_EQ(keys(*open(), 1), "+a");
+  EXPECT_EQ(keys(1), "+a");
 }
 
 TEST_F(JournalTest, DamageBeforeASoundGroupIsAnError) {
@@ -108,7 +108,7 @@ TEST_F(JournalTest, DamageBeforeASoundGroupIsAnError) {
   for (const char* key : {"a", "b", "c"}) ASSERT_TRUE(appended(append(*journal, key, "v")));
   for (const std::size_t at : {std::size_t{0}, format::kJournalAlign + 30}) {
     flip(at);
-    EXPECT_EQ(keys(*journal, 1), "KONTRACT_STORAGE_CORRUPT");
+    EXPECT_EQ(keys(1), "KONTRACT_STORAGE_CORRUPT");
     flip(at);
   }
 }
@@ -124,7 +124,7 @@ TEST_F(JournalTest, ItGrowsToItsLimitAndSaysWhenAGroupDoesNotFit) {
     ASSERT_TRUE(fits) << fits.error().message;
     if (*fits) expected += "+" + key;
   }
-  EXPECT_EQ(keys(*open(), 1), expected);
+  EXPECT_EQ(keys(1), expected);
   EXPECT_GE(std::count(expected.begin(), expected.end(), '+'), 7);
   EXPECT_LE(std::filesystem::file_size(file_), limits::kJournalBytesMax);
   EXPECT_FALSE(*append(*journal, "big", std::string(2 * limits::kJournalBytesMax, 'v')));
@@ -246,7 +246,7 @@ TEST_F(JournaledLogTest, AFailedSyncOfTheJournalFailsItsGroupAndKeepsWhatWasAckn
   EXPECT_EQ(log_->flush().error().code, Errc::storage_corrupt);
   EXPECT_EQ(alarms_.count("takes acknowledged ones over from the journal"), 1);
   log_.reset();
-  const auto groups = (*Journal::open(directory_.path() / "journal"))->read(0);
+  const auto groups = read_journal(directory_.path() / "journal", 0);
   ASSERT_TRUE(groups);
   ASSERT_FALSE(groups->empty());
   EXPECT_EQ(groups->front().ops()[0].key, "first");
@@ -263,7 +263,7 @@ TEST_F(JournaledLogTest, AFailedCommitKeepsWhatWasAcknowledged) {
   EXPECT_TRUE(log_->acknowledged(first));
   EXPECT_LT(log_->applied(), first);
   log_.reset();
-  const auto groups = (*Journal::open(directory_.path() / "journal"))->read(0);
+  const auto groups = read_journal(directory_.path() / "journal", 0);
   ASSERT_TRUE(groups);
   EXPECT_EQ(groups->size(), 1U);
 }
