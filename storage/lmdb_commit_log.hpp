@@ -45,7 +45,7 @@ class LmdbCommitLog final : public CommitLog {
   struct Options {
     Durability durability = Durability::sync;
     std::chrono::milliseconds sync_interval{10};
-    Alarm alarm = [](const std::string&) {};
+    Alarm alarm;
     std::uint64_t last_commit = 0;  // number of the newest commit in the environment
   };
   struct Metrics {
@@ -57,7 +57,7 @@ class LmdbCommitLog final : public CommitLog {
   ~LmdbCommitLog() override;  // commits what waits
 
   Ticket append(WriteBatch batch, Epoch epoch, std::unique_ptr<Settled> waiter) override;
-  void when_settled(Ticket ticket, Epoch epoch, std::unique_ptr<Settled> waiter) override;
+  void when_settled(Ticket ticket, std::unique_ptr<Settled> waiter) override;
   void when_applied(Ticket ticket, std::unique_ptr<Settled> waiter) override;
   bool acknowledged(Ticket ticket) const noexcept override;
   Ticket applied() const noexcept override { return applied_.load(std::memory_order_acquire); }

@@ -90,8 +90,7 @@ Result<std::uint64_t> verify_last_commit(Environment& environment) {
 }
 
 Result<std::unique_ptr<LmdbShard>> LmdbShard::open(std::unique_ptr<Environment> environment,
-                                                   DiskRoom& disk, const StoreOptions& options,
-                                                   const Alarm& alarm) {
+                                                   DiskRoom& disk, const StoreOptions& options) {
   auto commit = verify_last_commit(*environment);
   if (!commit) return std::move(commit).error();
   auto session = first_free_session(*environment);
@@ -100,7 +99,7 @@ Result<std::unique_ptr<LmdbShard>> LmdbShard::open(std::unique_ptr<Environment> 
   shard->next_session_ = *session;
   shard->log_ = std::make_unique<LmdbCommitLog>(
       shard->environment(), disk,
-      LmdbCommitLog::Options{options.durability, options.sync_interval, alarm, *commit});
+      LmdbCommitLog::Options{options.durability, options.sync_interval, options.alarm, *commit});
   return shard;
 }
 
