@@ -29,10 +29,17 @@ struct Call {
   Clock::time_point deadline = Clock::time_point::max();  // not begun after it
   Epoch epoch = 0;          // filled by the session: what it knew when it let the call in
   Ticket settle_after = 0;  // filled by the session: the answer waits for at least this ticket
+  // Filled by the session: the transaction that the answer tells. The call's own or, of a read when
+  // no txids can be reserved, the last one before it.
+  Txid told_txid = 0;
   Reply reply = {};
 
   bool expired() const { return Clock::now() > deadline; }
 };
+
+inline Error ran_out_of_time() {
+  return {Errc::timeout, "The call's time ran out before it was begun; it has not run"};
+}
 
 // Shared only because CAF wants messages that can be copied; there is one holder at a time.
 using CallPtr = std::shared_ptr<Call>;

@@ -51,18 +51,18 @@ void Joint::settle(std::unique_lock<std::mutex> lock) {
                             "Split it into several calls."));
   }
   if (!error_ && result_bytes_ > limits::kBatchBytesMax) error_.emplace(0, results_too_large());
-  const Txid txid = call_->context.current_txid;
+  const Txid txid = call_->told_txid;
   Outcome outcome;
   if (error_) {
     Answer answer{std::move(error_->second), txid};
     lock.unlock();
-    deliver_when_settled(log_, observed_, epoch_, std::move(call_->reply), std::move(answer));
+    deliver_when_settled(log_, observed_, std::move(call_->reply), std::move(answer));
   } else {
     outcome.committed = true;
     Answer answer{combine_(results_), txid};
     if (batch_.empty()) {
       lock.unlock();
-      deliver_when_settled(log_, observed_, epoch_, std::move(call_->reply), std::move(answer));
+      deliver_when_settled(log_, observed_, std::move(call_->reply), std::move(answer));
     } else {
       // A batch comes after all that its operations observed, so it settles after it as well.
       outcome.ticket =

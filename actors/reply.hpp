@@ -51,7 +51,6 @@ class Reply {
   Reply& operator=(Reply&& other) noexcept;  // the one it had is dropped
   ~Reply();
 
-  void ok(JsonText result, Txid txid) { deliver({std::move(result), txid}); }
   void fail(Error error, Txid txid = 0) { deliver({std::move(error), txid}); }
   void deliver(Answer answer);
 

@@ -5,18 +5,13 @@
 #include "actors/detail/send_when.hpp"
 #include "actors/detail/session_actor_access.hpp"
 #include "actors/settle.hpp"
+#include "storage/wall_clock.hpp"
 
 namespace kontract {
 
 using namespace std::chrono_literals;
 
 namespace {
-
-std::int64_t now_ms() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 Error invalid(std::string message, std::string hint = {}) {
   return {Errc::invalid_request, std::move(message), std::move(hint)};
@@ -33,6 +28,20 @@ Status check_count(const Call& call, std::size_t min, std::size_t max, std::stri
   return invalid("Wrong number of arguments: " + std::to_string(call.args.size()),
                  "Call it as " + std::string(usage) + ".");
 }
+
+// A waiter of the commit log that goes on in the session.
+class Continuation final : public Settled {
+ public:
+  Continuation(SessionAddress session, std::function<void(const Status&)> then)
+      : session_(std::move(session)), then_(std::move(then)) {}
+  void settled(const Status& status) noexcept override {
+    caf::anon_send(session_, SessionSettled{std::move(then_), status});
+  }
+
+ private:
+  SessionAddress session_;
+  std::function<void(const Status&)> then_;
+};
 
 }  // namespace
 
@@ -82,16 +91,17 @@ SessionDO::behavior_type SessionDO::make_behavior() {
   });
   return {
       [this](const CallPtr& call) { handle(call); },
-      [this](const BeginTransaction& request) { return guarded([&] { return begin(request); }); },
+      [this](const BeginTransaction& request) {
+        auto reply = make_response_promise<Result<TransactionFacts>>();
+        Status begun = guarded([&] { return begin(request, reply); });
+        if (!begun) reply.deliver(Result<TransactionFacts>(std::move(begun).error()));
+        return reply;
+      },
       [this](const CommitTransaction& request) {
-        return guarded([&]() -> Result<Txid> {
-          if (Status loaded = ensure_loaded(); !loaded) return std::move(loaded).error();
-          Status ended = end(request.txid, request.owner);
-          if (!ended) return std::move(ended).error();
-          const Result<TxidAllocator::Grant> grant = txids_->allocate();
-          if (!grant) return grant.error();
-          return grant->txid;
-        });
+        auto reply = make_response_promise<Result<Txid>>();
+        Status committed = guarded([&] { return commit(request, reply); });
+        if (!committed) reply.deliver(Result<Txid>(std::move(committed).error()));
+        return reply;
       },
       [this](const RollbackTransaction& request) {
         return guarded([&] { return end(request.txid, request.owner); });
@@ -99,6 +109,7 @@ SessionDO::behavior_type SessionDO::make_behavior() {
       [this](GetMinActiveTxid) -> Txid {
         return facts_ ? transactions_.min_active(txids_->peek()) : 0;
       },
+      [this](const SessionSettled& message) { guarded([&] { message.then(message.status); }); },
       [this](SessionTick message) { guarded([&] { tick(message.timer); }); },
       [this](SessionPurge message) { guarded([&] { purge(message.table_ended); }); },
   };
@@ -118,23 +129,47 @@ auto SessionDO::guarded(Work work) -> decltype(work()) {
   try {
     return work();
   } catch (const std::exception& failure) {
-    if (shard_.options().alarm) {
-      shard_.options().alarm("session " + handle_->identity().name + ": " + failure.what());
-    }
+    shard_.options().alarm("session " + handle_->identity().name + ": " + failure.what());
     if constexpr (!std::is_void_v<decltype(work())>) {
       return Error(Errc::internal, "The session could not do it");
     }
   }
 }
 
-Result<TransactionFacts> SessionDO::begin(const BeginTransaction& request) {
-  if (Status loaded = ensure_loaded(); !loaded) return std::move(loaded).error();
+// Runs `then` on this actor once everything up to `ticket` is durable, or failed.
+void SessionDO::when_settled(Ticket ticket, std::function<void(const Status&)> then) {
+  if (ticket == 0 || log_.acknowledged(ticket)) return then({});
+  log_.when_settled(ticket, std::make_unique<Continuation>(SessionAddress(this), std::move(then)));
+}
+
+// An error is for the caller to answer; otherwise the reply comes when it may.
+Status SessionDO::begin(const BeginTransaction& request,
+                        caf::typed_response_promise<Result<TransactionFacts>> reply) {
+  if (Status loaded = ensure_loaded(); !loaded) return loaded;
   const Result<TxidAllocator::Grant> grant = txids_->allocate();
   if (!grant) return grant.error();
-  if (Status begun = transactions_.begin(grant->txid, request.owner); !begun) {
-    return std::move(begun).error();
-  }
-  return TransactionFacts{facts_->sid, request.owner, grant->txid};
+  if (Status begun = transactions_.begin(grant->txid, request.owner); !begun) return begun;
+  // The session, too, may rest on what is not durable yet.
+  const Ticket wait_for = std::max(unsettled_registry(), grant->settle_after);
+  TransactionFacts facts{facts_->sid, request.owner, grant->txid};
+  when_settled(wait_for, [this, reply, facts = std::move(facts)](const Status& status) mutable {
+    if (!status) static_cast<void>(end(facts.current_txid, facts.owner));
+    reply.deliver(status ? Result<TransactionFacts>(facts)
+                         : Result<TransactionFacts>(status.error()));
+  });
+  return {};
+}
+
+Status SessionDO::commit(const CommitTransaction& request,
+                         caf::typed_response_promise<Result<Txid>> reply) {
+  if (Status loaded = ensure_loaded(); !loaded) return loaded;
+  if (Status ended = end(request.txid, request.owner); !ended) return ended;
+  const Result<TxidAllocator::Grant> grant = txids_->allocate();
+  if (!grant) return grant.error();
+  when_settled(grant->settle_after, [reply, txid = grant->txid](const Status& status) mutable {
+    reply.deliver(status ? Result<Txid>(txid) : Result<Txid>(status.error()));
+  });
+  return {};
 }
 
 Status SessionDO::end(Txid txid, const std::string& owner) {
@@ -155,10 +190,7 @@ void SessionDO::handle(const CallPtr& call) {
 }
 
 void SessionDO::dispatch(const CallPtr& call) {
-  if (call->expired()) {
-    return call->reply.fail(
-        Error(Errc::timeout, "The call's time ran out before it was begun; it has not run"));
-  }
+  if (call->expired()) return call->reply.fail(ran_out_of_time());
   if (Status loaded = ensure_loaded(); !loaded) return call->reply.fail(std::move(loaded).error());
   call->context.session = facts_;
   if (call->kind == CallKind::open) return open(*call);
@@ -178,17 +210,20 @@ void SessionDO::dispatch(const CallPtr& call) {
   (this->*function->run)(*call);
 }
 
-// Checks the permission and gives the call its txid. A read goes on when no txids can be reserved.
+// Checks the permission and gives the call its txid. A read goes on when no txids can be reserved:
+// it sees what the next transaction will, and tells the last one.
 Status SessionDO::admit(Call& call, Perm needs) {
   if (!allows(call.context.perm, needs)) return denied(call.function, needs);
   Result<TxidAllocator::Grant> grant = txids_->allocate();
   call.epoch = epoch_;
   call.settle_after = unsettled_registry();
   if (grant) {
-    call.context.current_txid = grant->txid;
+    call.context.current_txid = call.told_txid = grant->txid;
     call.settle_after = std::max(call.settle_after, grant->settle_after);
   } else if (needs == perms::R__) {
     call.context.current_txid = txids_->peek();
+    call.told_txid = txids_->last();
+    call.settle_after = std::max(call.settle_after, txids_->last_settles_after());
   } else {
     return std::move(grant).error();
   }
@@ -287,8 +322,8 @@ void SessionDO::start_joint(
     std::map<std::string, std::vector<JointPart::Operation>, std::less<>> parts, std::size_t slots,
     Joint::Combine combine) {
   if (parts.empty()) {
-    Answer answer{combine({}), call->context.current_txid};
-    return deliver_when_settled(log_, call->settle_after, epoch_, std::move(call->reply),
+    Answer answer{combine({}), call->told_txid};
+    return deliver_when_settled(log_, call->settle_after, std::move(call->reply),
                                 std::move(answer));
   }
   for (const auto& [id, operations] : parts) {
@@ -307,8 +342,7 @@ void SessionDO::open(Call& call) {
   append_json_string(text, facts_->sid);
   text += R"(,"txid":)" + std::to_string(txids_->last()) + '}';
   const Ticket wait_for = std::max(unsettled_registry(), txids_->last_settles_after());
-  deliver_when_settled(log_, wait_for, epoch_, std::move(call.reply),
-                       {std::move(text), txids_->last()});
+  deliver_when_settled(log_, wait_for, std::move(call.reply), {std::move(text), txids_->last()});
 }
 
 void SessionDO::create(Call& call) {
@@ -346,8 +380,7 @@ void SessionDO::create(Call& call) {
   if (!valid) return call.reply.fail(std::move(valid).error(), txid);
   // That a table is there may rest on a create that is not durable yet.
   const auto taken = [&](Error error) {
-    deliver_when_settled(log_, call.settle_after, epoch_, std::move(call.reply),
-                         {std::move(error), txid});
+    deliver_when_settled(log_, call.settle_after, std::move(call.reply), {std::move(error), txid});
   };
   if (tables_.contains(row.id)) {
     return taken(
@@ -407,7 +440,7 @@ void SessionDO::drop(Call& call) {
 }
 
 void SessionDO::facts(Call& call) {
-  const Txid txid = call.context.current_txid;
+  const Txid txid = call.told_txid;
   Json tables = Json::array();
   for (const auto& [id, entry] : tables_) tables.push_back(id);
   const Json facts = {{"sid", facts_->sid},
@@ -418,16 +451,15 @@ void SessionDO::facts(Call& call) {
                       {"openTransactions", transactions_.size()},
                       {"createdMs", txids_->row().created_ms},
                       {"tables", std::move(tables)}};
-  deliver_when_settled(log_, call.settle_after, epoch_, std::move(call.reply),
-                       {to_text(facts), txid});
+  deliver_when_settled(log_, call.settle_after, std::move(call.reply), {to_text(facts), txid});
 }
 
 void SessionDO::allocate_txid(Call& call) {
-  const Txid txid = call.context.current_txid;
-  if (txid == txids_->peek()) {  // admitted as a read, without one
+  const Txid txid = call.told_txid;
+  if (txid != call.context.current_txid) {  // admitted as a read, without one
     return call.reply.fail(Error(Errc::overloaded, "No transaction id can be reserved now"));
   }
-  deliver_when_settled(log_, call.settle_after, epoch_, std::move(call.reply),
+  deliver_when_settled(log_, call.settle_after, std::move(call.reply),
                        {std::to_string(txid), txid});
 }
 
@@ -449,8 +481,8 @@ const TableAddress& SessionDO::actor_of(TableEntry& entry) {
 
 // That a table is gone may rest on a drop that is not durable yet.
 void SessionDO::not_found(Call& call, std::string_view table) {
-  deliver_when_settled(log_, call.settle_after, epoch_, std::move(call.reply),
-                       {table_not_found(table), call.context.current_txid});
+  deliver_when_settled(log_, call.settle_after, std::move(call.reply),
+                       {table_not_found(table), call.told_txid});
 }
 
 // ------------------------------------------------------------------------------------- life
@@ -579,7 +611,7 @@ void SessionDO::purge(bool table_ended) {
   if (!txn) return;
   WriteBatch batch;
   const Result<bool> more = purge_dropped(*txn, facts_->no, limits::kBatchOpsMax, batch);
-  if (!more && shard_.options().alarm) shard_.options().alarm(more.error().message);
+  if (!more) shard_.options().alarm(more.error().message);
   if (!more || batch.empty()) return;
   const Ticket ticket = log_.append(std::move(batch), epoch_, nullptr);
   if (!*more) return;

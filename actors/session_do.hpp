@@ -7,6 +7,8 @@
 
 #include <caf/typed_actor.hpp>
 #include <caf/typed_event_based_actor.hpp>
+#include <caf/typed_response_promise.hpp>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -24,6 +26,11 @@ namespace kontract {
 // Look whether it is time to sleep, or to tidy up.
 struct SessionTick {
   bool timer = false;  // the session's own, of which there is one
+};
+// What the session waited for is durable, or failed.
+struct SessionSettled {
+  std::function<void(const Status&)> then;
+  Status status;
 };
 // Go on removing the records of dropped tables.
 struct SessionPurge {
@@ -50,6 +57,7 @@ struct GetMinActiveTxid {};
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::SessionTick)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::SessionPurge)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::SessionSettled)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::BeginTransaction)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::CommitTransaction)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::RollbackTransaction)
@@ -68,6 +76,7 @@ using SessionAddress =
                      caf::replies_to<RollbackTransaction>::with<Status>,                 //
                      caf::replies_to<GetMinActiveTxid>::with<Txid>,                      //
                      caf::reacts_to<SessionTick>,                                        //
+                     caf::reacts_to<SessionSettled>,                                     //
                      caf::reacts_to<SessionPurge>>;
 
 class SessionDO final : public SessionAddress::base {
@@ -109,7 +118,9 @@ class SessionDO final : public SessionAddress::base {
                    std::size_t slots, Joint::Combine combine);
 
   // Transactions.
-  Result<TransactionFacts> begin(const BeginTransaction& request);
+  Status begin(const BeginTransaction& request,
+               caf::typed_response_promise<Result<TransactionFacts>> reply);
+  Status commit(const CommitTransaction& request, caf::typed_response_promise<Result<Txid>> reply);
   Status end(Txid txid, const std::string& owner);
 
   // Life.
@@ -123,6 +134,7 @@ class SessionDO final : public SessionAddress::base {
   auto guarded(Work work) -> decltype(work());
   void purge(bool table_ended);
   Ticket unsettled_registry() const;
+  void when_settled(Ticket ticket, std::function<void(const Status&)> then);
 
   const std::shared_ptr<SessionHandle> handle_;
   Shard& shard_;

@@ -10,10 +10,9 @@ void HeldAnswer::settled(const Status& status) noexcept {
   }
 }
 
-void deliver_when_settled(CommitLog& log, Ticket ticket, Epoch epoch, Reply reply, Answer answer) {
+void deliver_when_settled(CommitLog& log, Ticket ticket, Reply reply, Answer answer) {
   if (ticket == 0 || log.acknowledged(ticket)) return reply.deliver(std::move(answer));
-  log.when_settled(ticket, epoch,
-                   std::make_unique<HeldAnswer>(std::move(reply), std::move(answer)));
+  log.when_settled(ticket, std::make_unique<HeldAnswer>(std::move(reply), std::move(answer)));
 }
 
 }  // namespace kontract

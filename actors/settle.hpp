@@ -19,6 +19,6 @@ class HeldAnswer final : public Settled {
 };
 
 // Delivers now if everything up to `ticket` may be acknowledged, else as soon as it may.
-void deliver_when_settled(CommitLog& log, Ticket ticket, Epoch epoch, Reply reply, Answer answer);
+void deliver_when_settled(CommitLog& log, Ticket ticket, Reply reply, Answer answer);
 
 }  // namespace kontract

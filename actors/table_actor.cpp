@@ -14,10 +14,6 @@ Access access_of(const Context& context) {
           context.oldest_reader};
 }
 
-Error ran_out_of_time() {
-  return {Errc::timeout, "The call's time ran out before it was begun; it has not run"};
-}
-
 }  // namespace
 
 TableActor::TableActor(caf::actor_config& config, Shard& shard, SessionNo session, TableRow row,
@@ -79,9 +75,7 @@ void TableActor::run(Work& work) {
     }
   } catch (const std::exception& failure) {
     // The call is answered as its reply is dropped; of the table's memory nothing is known now.
-    if (shard_.options().alarm) {
-      shard_.options().alarm("table " + row_.id + " is read again after: " + failure.what());
-    }
+    shard_.options().alarm("table " + row_.id + " is read again after: " + failure.what());
     restart();
   }
 }
@@ -90,7 +84,7 @@ void TableActor::run_call(Call& call) {
   if (call.expired()) return call.reply.fail(ran_out_of_time());
   const TableFunction* function = find_table_function(call.function);
   KONTRACT_ASSERT(function != nullptr);  // the session looked it up
-  const Txid txid = call.context.current_txid;
+  const Txid txid = call.told_txid;
   if (Status opened = ensure_open(); !opened)
     return call.reply.fail(std::move(opened).error(), txid);
   if (hook_ != nullptr && *hook_) (*hook_)(call);
@@ -100,8 +94,7 @@ void TableActor::run_call(Call& call) {
   const Ticket wait_for = std::max(table_->observed(), call.settle_after);
   if (!answer.result) table_->rollback();
   if (table_->staged().empty()) {
-    return deliver_when_settled(shard_.log(), wait_for, table_->epoch(), std::move(call.reply),
-                                std::move(answer));
+    return deliver_when_settled(shard_.log(), wait_for, std::move(call.reply), std::move(answer));
   }
   // The batch settles after all that it observed, since tickets are applied in order.
   const Ticket ticket =
@@ -179,7 +172,7 @@ void TableActor::maintain(const TableMaintain& request) {
   WriteBatch batch;
   const Result<bool> more = table_->collect_garbage(
       request.oldest_reader, std::chrono::system_clock::now(), limits::kBatchOpsMax, batch);
-  if (!more && shard_.options().alarm) shard_.options().alarm(more.error().message);
+  if (!more) shard_.options().alarm(more.error().message);
   if (!more || batch.empty()) return;
   const Ticket ticket = log.append(std::move(batch), table_->epoch(), nullptr);
   if (!*more) return;

@@ -59,10 +59,8 @@ Result<QueryOptions> query_options(const Json& given) {
   if (!given.is_object()) return bad_argument("Argument 3 (options) must be an object");
   for (const auto& [key, value] : given.items()) {
     if (key == "limit") {
-      if (!value.is_number_integer() || value.get<std::int64_t>() < 1 ||
-          value.get<std::int64_t>() > static_cast<std::int64_t>(limits::kQueryRowsMax)) {
-        return bad_argument("Option limit must be an integer from 1 to " +
-                            std::to_string(limits::kQueryRowsMax));
+      if (!value.is_number_integer() || value.get<std::int64_t>() < 0) {
+        return bad_argument("Option limit must be a positive integer");
       }
       options.limit = value.get<std::size_t>();
     } else if (key == "after") {

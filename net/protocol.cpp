@@ -143,9 +143,15 @@ std::string limits_text(const ServerOptions& options) {
   return out;
 }
 
+// What a client is told of an error. An internal one may name files and libraries: its message is
+// for the log, where whoever encodes it writes it.
+std::string_view told(Errc code, std::string_view message) {
+  return code == Errc::internal ? traits(code).cause : message;
+}
+
 void append_explanation(std::string& out, const Error& error) {
   out += ",\"message\":";
-  append_json_string(out, error.message);
+  append_json_string(out, told(error.code, error.message));
   out += ",\"hint\":";
   append_json_string(out, error.hint_or_cure());
   if (error.retry_after) {
@@ -267,7 +273,7 @@ std::string close(Errc code, std::string_view message) {
   std::string out = "{\"t\":\"close\",\"code\":\"";
   out += traits(code).name;
   out += "\",\"message\":";
-  append_json_string(out, message);
+  append_json_string(out, told(code, message));
   out += '}';
   return out;
 }

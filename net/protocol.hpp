@@ -89,7 +89,7 @@ struct Welcome {
   Txid txid = 0;
 };
 
-// Frames.
+// Frames. Of a KONTRACT_INTERNAL neither frames nor bodies tell the message: log it.
 std::string welcome(const Welcome& fields, const ServerOptions& options);
 std::string result(MessageId id, std::string_view result, Txid txid);
 std::string error(std::optional<MessageId> id, const Error& error);

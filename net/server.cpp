@@ -38,8 +38,10 @@ Status check(const ServerOptions& options) {
   if (options.call_timeout > options.call_timeout_max || options.call_timeout.count() < 1) {
     return Error{Errc::invalid_request, "call_timeout must be from 1 ms to call_timeout_max"};
   }
-  if (options.heartbeat.count() < 1 || options.handshake_timeout.count() < 1) {
-    return Error{Errc::invalid_request, "heartbeat and handshake_timeout must be at least 1 ms"};
+  if (options.heartbeat.count() < 1 || options.handshake_timeout.count() < 1 ||
+      options.message_timeout.count() < 1) {
+    return Error{Errc::invalid_request,
+                 "heartbeat, handshake_timeout and message_timeout must be at least 1 ms"};
   }
   if (options.calls_in_flight_max < 1 || options.frame_bytes_max < 1) {
     return Error{Errc::invalid_request, "calls_in_flight_max and frame_bytes_max must not be 0"};

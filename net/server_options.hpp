@@ -24,6 +24,7 @@ struct ServerOptions {
   std::size_t record_bytes_max = limits::kRecordBytesMax;       // the store's, told in `welcome`
   std::size_t record_id_bytes_max = limits::kRecordIdBytesMax;  // likewise
   std::chrono::milliseconds handshake_timeout{limits::kHandshakeTimeout};
+  std::chrono::milliseconds message_timeout{limits::kMessageTimeout};  // or the body of a request
   std::chrono::milliseconds heartbeat{limits::kHeartbeat};
   std::chrono::milliseconds call_timeout{limits::kCallTimeout};
   std::chrono::milliseconds call_timeout_max{limits::kCallTimeoutMax};

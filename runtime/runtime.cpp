@@ -76,7 +76,7 @@ Result<std::unique_ptr<Runtime>> Runtime::start(Options options) {
   const unsigned threads =
       options.threads > 0 ? options.threads : std::max(1U, std::thread::hardware_concurrency());
   if (!options.store.alarm) {
-    options.store.alarm = [](const std::string& what) { spdlog::warn("{}", what); };
+    options.store.alarm = Alarm([](const std::string& what) { spdlog::warn("{}", what); });
   }
   std::unique_ptr<Runtime> runtime(
       new Runtime(std::make_unique<Parts>(std::move(options), threads)));

@@ -226,7 +226,7 @@ std::vector<Setting> make_settings() {
                                "Connections of the server"));
   all.push_back(number_setting("connections-per-owner-max",
                                server(&ServerOptions::connections_per_owner_max),
-                               "Connections of one owner"));
+                               "Connections of one owner, WebSocket and HTTP"));
   all.push_back(number_setting("send-queue-messages-max",
                                server(&ServerOptions::send_queue_messages_max),
                                "Unsent messages of one connection before it is closed"));
@@ -234,6 +234,8 @@ std::vector<Setting> make_settings() {
                              "Unsent bytes of one connection before it is closed", limits::kKiB));
   all.push_back(duration_setting("handshake-timeout", server(&ServerOptions::handshake_timeout),
                                  "From accept to hello"));
+  all.push_back(duration_setting("message-timeout", server(&ServerOptions::message_timeout),
+                                 "From a message's first byte to its last"));
   all.push_back(duration_setting("heartbeat", server(&ServerOptions::heartbeat),
                                  "A connection silent for three of these is closed"));
   all.push_back(duration_setting("call-timeout", server(&ServerOptions::call_timeout),

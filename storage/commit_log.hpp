@@ -85,7 +85,7 @@ class CommitLog {
 
   // Tells `waiter` as soon as the batch with this ticket may be acknowledged; at once, on the
   // calling thread, if it may be already. If the batch failed, so does the waiter.
-  virtual void when_settled(Ticket ticket, Epoch epoch, std::unique_ptr<Settled> waiter) = 0;
+  virtual void when_settled(Ticket ticket, std::unique_ptr<Settled> waiter) = 0;
 
   // Tells `waiter` as soon as `applied()` has reached the ticket, or its epoch is over; at once if
   // so.

@@ -78,7 +78,6 @@ class WriteTxn {
   WriteTxn& operator=(WriteTxn&&) = delete;
   ~WriteTxn();
 
-  Result<std::optional<std::string_view>> get(Keyspace space, std::string_view key) const;
   Status put(Keyspace space, std::string_view key, std::string_view value);
   Status erase(Keyspace space, std::string_view key);  // an absent key is fine
   Result<Cursor> cursor(Keyspace space) const;

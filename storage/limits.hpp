@@ -74,6 +74,7 @@ inline constexpr std::size_t kConnectionsPerOwnerMax = 1000;
 inline constexpr std::size_t kSendQueueMessagesMax = 1024;
 inline constexpr std::size_t kSendQueueBytesMax = 4 * kMiB;
 inline constexpr auto kHandshakeTimeout = 10s;
+inline constexpr auto kMessageTimeout = 10s;  // from a message's first byte to its last
 inline constexpr auto kHeartbeat = 60s;
 inline constexpr int kHeartbeatsMissedMax = 3;
 inline constexpr auto kCallTimeout = 10s;

@@ -96,8 +96,7 @@ Ticket LmdbCommitLog::append(WriteBatch batch, Epoch epoch, std::unique_ptr<Sett
   return ticket;
 }
 
-void LmdbCommitLog::when_settled(Ticket ticket, Epoch, std::unique_ptr<Settled> waiter) {
-  // The epoch is not needed: which tickets failed is known one by one.
+void LmdbCommitLog::when_settled(Ticket ticket, std::unique_ptr<Settled> waiter) {
   Verdicts verdicts;
   const std::lock_guard lock(mutex_);
   KONTRACT_ASSERT(ticket <= appended_.load(std::memory_order_relaxed));

@@ -50,7 +50,7 @@ class LmdbCommitLog final : public CommitLog {
   struct Options {
     Durability durability = Durability::sync;
     std::chrono::milliseconds commit_interval{10};  // how long LMDB may be behind
-    Alarm alarm = [](const std::string&) {};
+    Alarm alarm;
     std::uint64_t last_commit = 0;               // number of the newest commit in the environment
     std::unique_ptr<Journal> journal = nullptr;  // sync; without one, every group is committed
   };
@@ -63,7 +63,7 @@ class LmdbCommitLog final : public CommitLog {
   ~LmdbCommitLog() override;  // commits what waits
 
   Ticket append(WriteBatch batch, Epoch epoch, std::unique_ptr<Settled> waiter) override;
-  void when_settled(Ticket ticket, Epoch epoch, std::unique_ptr<Settled> waiter) override;
+  void when_settled(Ticket ticket, std::unique_ptr<Settled> waiter) override;
   void when_applied(Ticket ticket, std::unique_ptr<Settled> waiter) override;
   bool acknowledged(Ticket ticket) const noexcept override;
   Ticket applied() const noexcept override { return applied_.load(std::memory_order_acquire); }

@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 
+#include "storage/dead_orders.hpp"
 #include "storage/format.hpp"
 #include "storage/pending_set.hpp"
 #include "storage/record_state.hpp"
@@ -81,6 +82,7 @@ class MvccTable final : public Table {
   format::CountRow count_;   // after all that is sealed
   Ticket count_ticket_ = 0;  // of the last batch that changed it
   Txid last_write_ = 0;      // transactions write in the order of their txids
+  DeadOrders dead_orders_;   // what pop and shift have passed over
 
   // The transaction.
   enum class Stage : std::uint8_t { none, begun, taken } stage_ = Stage::none;

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <ctime>
+#include <utility>
 
 namespace kontract {
 namespace {
@@ -51,7 +52,11 @@ void MapRoom::refresh() {
     walked_at_bytes_ = used;
     const std::chrono::nanoseconds begin = thread_time();
     auto usage = environment_.usage();
-    if (!usage) return alarm_(usage.error().message);
+    const bool failed_before = std::exchange(failing_, !usage);
+    if (!usage) {
+      if (!failed_before) alarm_(usage.error().message);
+      return;
+    }
     used = usage->used_bytes;
     walk_after_ = std::chrono::steady_clock::now() + kWalkRest * (thread_time() - begin);
   }
@@ -92,7 +97,11 @@ void DiskRoom::refresh(std::chrono::milliseconds age_max) {
   if (!asked_ns_.compare_exchange_strong(asked, now, std::memory_order_relaxed)) return;
 
   const auto free = disk_free_bytes(directory_);
-  if (!free) return alarm_(free.error().message);
+  const bool failed_before = failing_.exchange(!free, std::memory_order_relaxed);
+  if (!free) {
+    if (!failed_before) alarm_(free.error().message);
+    return;
+  }
   free_bytes_.store(*free, std::memory_order_relaxed);
   const Room room = *free >= floor_bytes_       ? Room::plenty
                     : *free >= floor_bytes_ / 2 ? Room::deletes_only

@@ -8,17 +8,14 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <mutex>
 #include <string>
 
+#include "storage/alarm.hpp"
 #include "storage/environment.hpp"
 #include "storage/result.hpp"
 
 namespace kontract {
-
-// Told, from any thread of the store, what an operator should know.
-using Alarm = std::function<void(const std::string&)>;
 
 // What may still be written; each step refuses more than the one before.
 enum class Room : std::uint8_t { plenty, low, deletes_only, none };
@@ -29,7 +26,8 @@ class MapRoom {
   MapRoom(Environment& environment, Alarm alarm);
 
   // After each commit, and now and then. Walks the free list only when the high-water mark is past
-  // 75 %, and hardly spends more than a twentieth of the time on it. Thread-safe.
+  // 75 %, and hardly spends more than a twentieth of the time on it. The alarm tells of a walk that
+  // failed if the one before did not. Thread-safe.
   void refresh();
 
   Status admit(bool frees_space) const;
@@ -44,6 +42,7 @@ class MapRoom {
   std::mutex mutex_;
   std::chrono::steady_clock::time_point walk_after_;
   std::size_t walked_at_bytes_ = 0;  // the high-water mark then
+  bool failing_ = false;             // the last walk did
 };
 
 // The disk that a data directory is on: deletes only below the floor, nothing below half of it.
@@ -51,7 +50,8 @@ class DiskRoom {
  public:
   DiskRoom(std::filesystem::path directory, std::size_t floor_bytes, Alarm alarm);
 
-  // Asks the file system, unless it was asked within `age_max`. Thread-safe.
+  // Asks the file system, unless it was asked within `age_max`. The alarm tells of an answer that
+  // failed if the one before did not. Thread-safe.
   void refresh(std::chrono::milliseconds age_max);
 
   Status admit(bool frees_space) const;
@@ -64,6 +64,7 @@ class DiskRoom {
   std::atomic<std::size_t> free_bytes_{0};
   std::atomic<Room> room_{Room::plenty};
   std::atomic<std::int64_t> asked_ns_{0};  // steady clock
+  std::atomic<bool> failing_{false};       // the last answer did
 };
 
 // Free bytes of the file system that `path` is on, for a user without privileges.

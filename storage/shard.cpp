@@ -106,8 +106,7 @@ Result<std::uint64_t> verify_last_commit(Environment& environment) {
 }
 
 Result<std::unique_ptr<LmdbShard>> LmdbShard::open(std::unique_ptr<Environment> environment,
-                                                   DiskRoom& disk, const StoreOptions& options,
-                                                   const Alarm& alarm) {
+                                                   DiskRoom& disk, const StoreOptions& options) {
   auto commit = verify_last_commit(*environment);
   if (!commit) return std::move(commit).error();
   const std::filesystem::path journal_file = environment->file().parent_path() / "journal";
@@ -123,8 +122,8 @@ Result<std::unique_ptr<LmdbShard>> LmdbShard::open(std::unique_ptr<Environment> 
   shard->log_ = std::make_unique<LmdbCommitLog>(
       shard->environment(), disk,
       LmdbCommitLog::Options{options.durability,
-                             relaxed ? options.sync_interval : limits::kCheckpointInterval, alarm,
-                             *commit, *std::move(journal)});
+                             relaxed ? options.sync_interval : limits::kCheckpointInterval,
+                             options.alarm, *commit, *std::move(journal)});
   return shard;
 }
 

@@ -28,8 +28,7 @@ class LmdbShard final : public Shard {
  public:
   // `environment` has its format row. `disk` and `options` must outlive the shard.
   static Result<std::unique_ptr<LmdbShard>> open(std::unique_ptr<Environment> environment,
-                                                 DiskRoom& disk, const StoreOptions& options,
-                                                 const Alarm& alarm);
+                                                 DiskRoom& disk, const StoreOptions& options);
 
   Environment& environment() override { return *environment_; }
   LmdbCommitLog& log() override { return *log_; }

@@ -1,14 +1,9 @@
 #include "storage/staged_set.hpp"
 
-#include <chrono>
+#include "storage/wall_clock.hpp"
 
 namespace kontract {
 namespace {
-
-std::int64_t now_ms() {
-  using namespace std::chrono;
-  return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
-}
 
 void put_garbage(const StagedSet::Frame& frame, std::string_view id, Txid old, WriteBatch& batch) {
   const format::Key key = format::garbage_key({frame.session, frame.table, frame.txid, old, id});

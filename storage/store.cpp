@@ -38,11 +38,7 @@ class LmdbStore final : public Store {
   LmdbStore(StoreOptions options, std::unique_ptr<DataDirectory> directory)
       : options_(std::move(options)),
         directory_(std::move(directory)),
-        alarm_([this](const std::string& message) {
-          const std::lock_guard lock(alarm_mutex_);
-          if (options_.alarm) options_.alarm(message);
-        }),
-        disk_(directory_->path(), options_.disk_floor_bytes, alarm_) {}
+        disk_(directory_->path(), options_.disk_floor_bytes, options_.alarm) {}
 
   ~LmdbStore() override {
     {
@@ -99,8 +95,6 @@ class LmdbStore final : public Store {
 
   StoreOptions options_;
   std::unique_ptr<DataDirectory> directory_;
-  std::mutex alarm_mutex_;
-  const Alarm alarm_;
   DiskRoom disk_;
   std::vector<std::unique_ptr<LmdbShard>> shards_;
 
@@ -183,7 +177,7 @@ Status LmdbStore::open_shards() {
     }
   }
   for (auto& environment : environments) {
-    auto shard = LmdbShard::open(std::move(environment), disk_, options_, alarm_);
+    auto shard = LmdbShard::open(std::move(environment), disk_, options_);
     if (!shard) return std::move(shard).error();
     shards_.push_back(*std::move(shard));
   }
@@ -195,14 +189,14 @@ void LmdbStore::keep_house() {
     const auto cleared = shard->environment().clear_stale_readers();
     const std::string file = shard->environment().file().string();
     if (!cleared) {
-      alarm_(cleared.error().message);
+      options_.alarm(cleared.error().message);
     } else if (*cleared > 0) {
-      alarm_(file + ": cleared " + std::to_string(*cleared) + " readers of dead processes");
+      options_.alarm(file + ": cleared " + std::to_string(*cleared) + " readers of dead processes");
     }
   }
   const auto kept =
       keep_ballast(directory_->path(), options_.ballast_bytes, options_.disk_floor_bytes);
-  if (!kept) alarm_(kept.error().message);
+  if (!kept) options_.alarm(kept.error().message);
 }
 
 void LmdbStore::run() {

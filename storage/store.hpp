@@ -15,11 +15,11 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "storage/alarm.hpp"
 #include "storage/commit_log.hpp"
 #include "storage/environment.hpp"
 #include "storage/limits.hpp"
@@ -49,9 +49,7 @@ struct StoreOptions {
   std::size_t record_bytes_max = limits::kRecordBytesMax;  // at most kRecordBytesCeiling
   std::size_t record_id_bytes_max = limits::kRecordIdBytesMax;  // at most that
   std::chrono::milliseconds version_retention{0};  // superseded versions are kept at least so long
-  // Told of what an operator should know: the map past 80 %, the disk below its floor, a failed
-  // sync, stale readers. Called from a thread of the store; must not block for long.
-  std::function<void(const std::string&)> alarm;
+  Alarm alarm;
 };
 
 using SessionNo = std::uint64_t;  // within a shard; never reused

@@ -56,6 +56,7 @@ Status MvccTable::load() {
   if (!count) return std::move(count).error();
   count_ = *count;
   count_ticket_ = 0;
+  dead_orders_.clear();
   last_write_ = std::max(last_write_, count_.changed);
   epoch_ = epoch;
   return {};

@@ -127,27 +127,59 @@ Result<JsonText> MvccTable::query(const Json& filter, const QueryOptions& option
   }
 }
 
+// What lies dead at this end is passed over once, then remembered; in one call no more of it than
+// kQueryScanMax, so that the next call gets further.
 Result<JsonText> MvccTable::take(Direction direction, std::string_view function) {
   if (auto ok = admit(perms::R_X, function, true); !ok) return std::move(ok).error();
   Snapshot in = snapshot();
   auto txn = in.txn();
   if (!txn) return std::move(txn).error();
   const bool from_the_end = direction == Direction::last;
-  auto scan = OrderScan::start(**txn, {session_, row_.no, std::nullopt, from_the_end},
-                               pending_.inserted(), staged_.inserted());
+  OrderScan::Range range{session_, row_.no, std::nullopt, from_the_end};
+  const auto start = [&] {
+    return OrderScan::start(**txn, range, pending_.inserted(), staged_.inserted());
+  };
+  auto scan = start();
   if (!scan) return std::move(scan).error();
-  for (;;) {
+  std::optional<DeadOrders::Range> dead;  // what this walk is in
+  for (std::size_t passed = 0; passed < limits::kQueryScanMax; ++passed) {
     auto found = scan->next();
     if (!found) return std::move(found).error();
     if (!*found) return JsonText("null");
+    const std::uint64_t order = scan->order();
+    if (const auto known = dead_orders_.around(order)) {
+      observed_ = std::max(observed_, dead_orders_.observed());
+      dead = dead ? DeadOrders::Range{std::min(dead->first, known->first),
+                                      std::max(dead->last, known->last)}
+                  : *known;
+      range.after = from_the_end ? known->first : known->last;
+      scan = start();
+      if (!scan) return std::move(scan).error();
+      continue;
+    }
+    const bool own = staged_.find(scan->id()) != nullptr;
     auto record = record_to_change(scan->id(), in);
     if (!record) return std::move(record).error();
-    if (!record->live() || record->order != scan->order()) continue;
-    JsonText data(record->data);
-    changed();
-    staged_.erase(scan->id(), *record);
-    return data;
+    if (record->live() && record->order == order) {
+      JsonText data(record->data);
+      changed();
+      staged_.erase(scan->id(), *record);
+      return data;
+    }
+    if (own) {  // dead only if this transaction commits
+      dead.reset();
+      continue;
+    }
+    dead = dead ? DeadOrders::Range{std::min(dead->first, order), std::max(dead->last, order)}
+                : DeadOrders::Range{order, order};
+    dead_orders_.add(*dead, observed_);
   }
+  Error error(Errc::overloaded,
+              "More deleted records than one call passes over wait here to be "
+              "collected; nothing was taken",
+              "Repeat the call: it goes on where this one stopped.");
+  error.retry_after = std::chrono::milliseconds(10);
+  return error;
 }
 
 Result<JsonText> MvccTable::pop() { return take(Direction::last, "table.pop"); }

@@ -23,17 +23,6 @@ std::string_view to_view(const MDB_val& val) {
   return {static_cast<const char*>(val.mv_data), val.mv_size};
 }
 
-Result<std::optional<std::string_view>> get_row(MDB_txn* txn, unsigned dbi, std::string_view key,
-                                                const std::filesystem::path& file) {
-  if (key.empty() || key.size() > limits::kLmdbKeyBytesMax)
-    return std::optional<std::string_view>{};
-  MDB_val lmdb_key = to_val(key), value{};
-  const int rc = mdb_get(txn, dbi, &lmdb_key, &value);
-  if (rc == MDB_NOTFOUND) return std::optional<std::string_view>{};
-  if (rc != 0) return lmdb_error(rc, "cannot read", file);
-  return std::optional(to_view(value));
-}
-
 bool disk_is_full(const std::filesystem::path& file) {
   const auto free = disk_free_bytes(file);
   return free && *free < kNoRoomBytes;
@@ -134,7 +123,13 @@ ReadTxn::~ReadTxn() {
 }
 
 Result<std::optional<std::string_view>> ReadTxn::get(Keyspace space, std::string_view key) const {
-  return get_row(txn_, env_->dbi_[static_cast<std::size_t>(space)], key, env_->file_);
+  if (key.empty() || key.size() > limits::kLmdbKeyBytesMax)
+    return std::optional<std::string_view>{};
+  MDB_val lmdb_key = to_val(key), value{};
+  const int rc = mdb_get(txn_, env_->dbi_[static_cast<std::size_t>(space)], &lmdb_key, &value);
+  if (rc == MDB_NOTFOUND) return std::optional<std::string_view>{};
+  if (rc != 0) return lmdb_error(rc, "cannot read", env_->file_);
+  return std::optional(to_view(value));
 }
 
 Result<Cursor> ReadTxn::cursor(Keyspace space) const {
@@ -170,10 +165,6 @@ Result<MDB_cursor*> WriteTxn::kept_cursor(Keyspace space) {
     if (rc != 0) return lmdb_error(rc, "cannot open a cursor", env_->file_);
   }
   return cursors_[index];
-}
-
-Result<std::optional<std::string_view>> WriteTxn::get(Keyspace space, std::string_view key) const {
-  return get_row(txn_, env_->dbi_[static_cast<std::size_t>(space)], key, env_->file_);
 }
 
 Result<Cursor> WriteTxn::cursor(Keyspace space) const {

@@ -1,22 +1,13 @@
-// Versions of a record, and the one rule that says who sees which.
+// The one rule that says who sees which version of a record.
 
 #pragma once
 
 #include <cstdint>
 #include <optional>
-#include <string>
 
 namespace kontract {
 
 using Txid = std::uint64_t;  // 1..2^53-1, strictly increasing within a session; 0 means none
-
-struct Version {
-  Txid txid = 0;                     // the transaction that wrote it
-  std::optional<Txid> deleted_txid;  // the one that superseded or deleted it
-  std::uint64_t order = 0;           // given at insert, kept by updates; see make_order
-  std::string owner;
-  std::string data;  // compact JSON text of an object
-};
 
 // Whether a transaction that reads at `current` sees the version. The only place that decides it.
 constexpr bool visible(Txid txid, std::optional<Txid> deleted_txid, Txid current) {

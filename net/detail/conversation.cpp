@@ -67,11 +67,7 @@ void Conversation::handle(protocol::Hello& hello) {
   auto session = hub_->parts().directory->find({greeting_peer_.owner, session_name_});
   if (!session) return fail(CloseCode::policy, std::move(session).error());
   auto place = hub_->take_owner_place(greeting_peer_.owner);
-  if (!place) {
-    Error error{Errc::rate_limited, "This owner has too many connections",
-                "Close some, or use one connection for many calls."};
-    return fail(CloseCode::policy, std::move(error));
-  }
+  if (!place) return fail(CloseCode::policy, std::move(place).error());
   owner_place_ = std::move(*place);
   session_ = std::move(*session);
   peer_ = std::make_shared<const Peer>(std::move(greeting_peer_));

@@ -26,7 +26,6 @@ namespace http = beast::http;
 using namespace std::chrono_literals;
 
 constexpr auto kKeepAliveIdle = 15s;
-constexpr auto kBodyTimeout = 10s;
 constexpr auto kWriteTimeout = 10s;
 constexpr auto kLinger = 2s;
 constexpr int kRequestsMax = 1000;  // of one connection
@@ -188,7 +187,7 @@ class Exchange final : public Connection, public std::enable_shared_from_this<Ex
     decided_ = route(request_, facts_.upgrade, *hub_);
     if (!std::holds_alternative<HttpResponse>(decided_) && !identify()) return false;
     parser_->eager(true);
-    set_deadline(Clock::now() + kBodyTimeout);
+    set_deadline(Clock::now() + hub_->options().message_timeout);
     return true;
   }
 
@@ -197,11 +196,22 @@ class Exchange final : public Connection, public std::enable_shared_from_this<Ex
     auto identified = hub_->identify(request_.header("authorization"));
     if (!identified) return refuse(error_response(identified.error())), false;
     identified_ = std::move(*identified);
-    if (identified_) {
-      place_.known();
-    } else if (std::holds_alternative<RpcRoute>(decided_)) {
-      return refuse(error_response(hub_->identify_token({}).error())), false;
+    if (identified_) place_.known();
+    if (!std::holds_alternative<RpcRoute>(decided_)) {
+      owner_place_ = {};  // a WebSocket is counted at its hello
+      return true;
     }
+    if (!identified_) return refuse(error_response(hub_->identify_token({}).error())), false;
+    return take_owner_place();
+  }
+
+  // The connection counts with the owner of its last call. False: the refusal is on its way.
+  bool take_owner_place() {
+    const std::string& owner = identified_->peer.owner;
+    if (owner_place_.is_of(owner)) return true;
+    auto place = hub_->take_owner_place(owner);
+    if (!place) return refuse(error_response(place.error())), false;
+    owner_place_ = std::move(*place);
     return true;
   }
 
@@ -337,10 +347,12 @@ class Exchange final : public Connection, public std::enable_shared_from_this<Ex
     socket_.close(ignored);
     hub_->remove(this);
     place_ = {};
+    owner_place_ = {};
   }
 
   std::shared_ptr<Hub> hub_;
   Hub::Place place_;
+  Hub::OwnerPlace owner_place_;
   Socket socket_;
   const Strand strand_;
   Waker waker_;

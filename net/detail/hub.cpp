@@ -64,11 +64,14 @@ Hub::OwnerPlace::~OwnerPlace() {
   if (--found->second == 0) hub_->by_owner_.erase(found);
 }
 
-std::optional<Hub::OwnerPlace> Hub::take_owner_place(const std::string& owner) {
+Result<Hub::OwnerPlace> Hub::take_owner_place(const std::string& owner) {
   const std::lock_guard lock(mutex_);
   const auto found = by_owner_.find(owner);
   const std::size_t have = found == by_owner_.end() ? 0 : found->second;
-  if (have >= options_.connections_per_owner_max) return std::nullopt;
+  if (have >= options_.connections_per_owner_max) {
+    return Error(Errc::rate_limited, "This owner has too many connections",
+                 "Close some, or use one connection for many calls.");
+  }
   by_owner_[owner] = have + 1;
   return OwnerPlace(shared_from_this(), owner);
 }

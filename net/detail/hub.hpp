@@ -56,7 +56,7 @@ class Hub : public std::enable_shared_from_this<Hub> {
   std::optional<Place> take_place();  // nothing if all are taken
   static constexpr std::size_t kNewcomersMax = 512;
 
-  // One of an owner's connections_per_owner_max; given back when destroyed.
+  // One of an owner's connections_per_owner_max, of any kind; given back when destroyed.
   class OwnerPlace {
    public:
     OwnerPlace() = default;
@@ -65,12 +65,14 @@ class Hub : public std::enable_shared_from_this<Hub> {
     OwnerPlace(OwnerPlace&&) noexcept = default;
     OwnerPlace& operator=(OwnerPlace&& other) noexcept;
     ~OwnerPlace();
+    bool is_of(const std::string& owner) const { return hub_ && owner_ == owner; }
 
    private:
     std::shared_ptr<Hub> hub_;
     std::string owner_;
   };
-  std::optional<OwnerPlace> take_owner_place(const std::string& owner);
+  // Errors: rate_limited if the owner has all of them.
+  Result<OwnerPlace> take_owner_place(const std::string& owner);
 
   // Known connections are told of drain and stop. One that comes when it is too late is told at
   // once.

@@ -25,9 +25,8 @@ namespace beast = boost::beast;
 namespace websocket = beast::websocket;
 using namespace std::chrono_literals;
 
-constexpr auto kAssemblyTimeout = 10s;  // from the first to the last byte of a message
-constexpr auto kCloseTimeout = 5s;      // for the client to take and answer a close
-constexpr auto kSlowReader = 5s;        // for the client to take anything of a full send queue
+constexpr auto kCloseTimeout = 5s;  // for the client to take and answer a close
+constexpr auto kSlowReader = 5s;    // for the client to take anything of a full send queue
 constexpr auto kSlowReaderCheck = 1s;
 constexpr std::size_t kHelloBytesMax = 16 * limits::kKiB;
 // Of the send queue's limits. Above the first, nothing more is read; above the second, which only
@@ -263,7 +262,7 @@ class WsConnection final : public Connection,
             "A message is larger than " + std::to_string(message_bytes_max()) + " bytes");
     } else if (!ws_.is_message_done()) {
       if (assembly_deadline_ == Clock::time_point::max()) {
-        assembly_deadline_ = Clock::now() + kAssemblyTimeout;
+        assembly_deadline_ = Clock::now() + hub_->options().message_timeout;
       }
     } else {
       on_message();

@@ -155,15 +155,15 @@ TEST_F(CommitLogTest, ATicketInBetweenIsToldWithItsGroupAndALaterQuestionAtOnce)
     append("a", "1", 1);
     middle = append("b", "1", 2);
     append("c", "1", 3);
-    log_->when_settled(middle, log_->epoch(), told_.waiter(20));
+    log_->when_settled(middle, told_.waiter(20));
     log_->when_applied(middle, told_.waiter(21));
     EXPECT_EQ(told_.count(), 0U);
   });
   for (const auto& verdict : told_.wait_for(5)) EXPECT_TRUE(verdict.status);
 
-  log_->when_settled(middle, log_->epoch(), told_.waiter(30));
+  log_->when_settled(middle, told_.waiter(30));
   log_->when_applied(middle, told_.waiter(31));
-  log_->when_settled(0, log_->epoch(), told_.waiter(32));
+  log_->when_settled(0, told_.waiter(32));
   ASSERT_EQ(told_.count(), 8U);
   const auto told = told_.wait_for(8);
   for (std::size_t i = 5; i < 8; ++i) {
@@ -182,7 +182,7 @@ TEST_F(CommitLogTest, ManyThreadsAppendAndEachWaiterIsToldOnce) {
       for (int i = 0; i < kEach; ++i) {
         const int id = t * kEach + i;
         const Ticket ticket = append("key-" + std::to_string(id), "value", id);
-        log_->when_settled(ticket, log_->epoch(), told_.waiter(id + kThreads * kEach));
+        log_->when_settled(ticket, told_.waiter(id + kThreads * kEach));
       }
     });
   }
@@ -263,7 +263,7 @@ TEST_F(CommitLogTest, AGroupWithoutRoomFailsWholeAndANewEpochBegins) {
   while_blocked([&] {
     first = append("large", std::string(limits::kMiB, 'x'), 2);
     last = append("small", "value", 3);
-    log_->when_settled(first, old_epoch, told_.waiter(4));
+    log_->when_settled(first, told_.waiter(4));
     log_->when_applied(last, told_.waiter(5));
   });
   const auto told = told_.wait_for(5);
@@ -292,7 +292,7 @@ TEST_F(CommitLogTest, AGroupWithoutRoomFailsWholeAndANewEpochBegins) {
   EXPECT_TRUE(log_->acknowledged(next));
   EXPECT_FALSE(log_->acknowledged(last));
   EXPECT_FALSE(log_->acknowledged(refused));
-  log_->when_settled(last, old_epoch, told_.waiter(8));
+  log_->when_settled(last, told_.waiter(8));
   EXPECT_FALSE(told_.wait_for(8)[7].status);
   EXPECT_EQ(read("small"), "again");
   EXPECT_EQ(read("late"), std::nullopt);
@@ -420,7 +420,7 @@ TEST_F(CommitLogTest, RelaxedAcknowledgesBeforeTheCommitAndShowsAfterIt) {
   EXPECT_TRUE(log_->acknowledged(ticket));
   EXPECT_LT(log_->applied(), ticket);
   EXPECT_EQ(read("key"), std::nullopt);
-  log_->when_settled(ticket, log_->epoch(), told_.waiter(2));
+  log_->when_settled(ticket, told_.waiter(2));
   EXPECT_TRUE(told_.wait_for(2)[1].status);
   EXPECT_EQ(testing::syncs_seen(), syncs);
 

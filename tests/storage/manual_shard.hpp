@@ -49,7 +49,7 @@ class ManualLog final : public CommitLog {
     if (epoch == epoch_) waiting_.push_back({appended_, std::move(batch)});
     return appended_;
   }
-  void when_settled(Ticket, Epoch, std::unique_ptr<Settled>) override { ADD_FAILURE(); }
+  void when_settled(Ticket, std::unique_ptr<Settled>) override { ADD_FAILURE(); }
   void when_applied(Ticket, std::unique_ptr<Settled>) override { ADD_FAILURE(); }
   bool acknowledged(Ticket ticket) const noexcept override { return ticket <= applied_; }
   Ticket applied() const noexcept override { return applied_; }
