@@ -5,6 +5,7 @@
 #include "actors/detail/send_when.hpp"
 #include "actors/detail/session_actor_access.hpp"
 #include "actors/settle.hpp"
+#include "storage/schema.hpp"
 #include "storage/wall_clock.hpp"
 
 namespace kontract {
@@ -59,8 +60,9 @@ const SessionDO::SessionFunction* SessionDO::find_session_function(std::string_v
       {"session.info", perms::R__, 0, 0, "session.info()", &SessionDO::facts},
       {"session.allocateTxid", perms::R__, 0, 0, "session.allocateTxid()",
        &SessionDO::allocate_txid},
-      {"table.create", perms::RWX, 1, 2, "table.create(table, {permissions?, ptr?})",
+      {"table.create", perms::RWX, 1, 2, "table.create(table, {permissions?, ptr?, schema?})",
        &SessionDO::create},
+      {"table.schema", perms::R__, 1, 1, "table.schema(table)", &SessionDO::schema},
       {"table.drop", perms::RWX, 1, 1, "table.drop(table)", &SessionDO::drop},
   };
   for (const SessionFunction& function : functions) {
@@ -367,10 +369,15 @@ void SessionDO::create(Call& call) {
         row.permissions = value.get<Perm>();
       } else if (key == "ptr" && value.is_string()) {
         row.ptr = value.get<std::string>();
+      } else if (key == "schema") {
+        if (value.is_null()) continue;
+        Result<Schema> schema = Schema::parse(value);
+        if (!schema) return call.reply.fail(std::move(schema).error(), txid);
+        row.schema = schema->to_json();
       } else {
         return call.reply.fail(
             invalid("Option " + shown(key) + " is unknown or has a wrong value",
-                    "Known are permissions, an integer 0..7, and ptr, of A-Za-z0-9_."));
+                    "Known are permissions, an integer 0..7, ptr, of A-Za-z0-9_, and schema."));
       }
     }
   }
@@ -437,6 +444,20 @@ void SessionDO::drop(Call& call) {
   } else {
     purge_when_applied();
   }
+}
+
+void SessionDO::schema(Call& call) {
+  if (!call.args[0].is_string()) return call.reply.fail(invalid("The table's id must be a string"));
+  const std::string& id = call.args[0].get_ref<const std::string&>();
+  const TableEntry* entry = find_table(id);
+  if (entry == nullptr || entry->row.owner != call.context.peer->owner) return not_found(call, id);
+  Answer answer{entry->row.schema.empty() ? JsonText("null") : entry->row.schema,
+                call.context.current_txid};
+  if (!allows(entry->row.permissions, perms::R__)) {
+    answer.result = Error(Errc::permission_denied, "Insufficient permissions",
+                          "table.schema needs R, which table " + id + " does not allow.");
+  }
+  deliver_when_settled(log_, call.settle_after, epoch_, std::move(call.reply), std::move(answer));
 }
 
 void SessionDO::facts(Call& call) {

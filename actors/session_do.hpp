@@ -106,6 +106,7 @@ class SessionDO final : public SessionAddress::base {
   void open(Call& call);
   void create(Call& call);
   void drop(Call& call);
+  void schema(Call& call);
   void facts(Call& call);
   void allocate_txid(Call& call);
 

@@ -43,6 +43,12 @@ Result<JsonText> run_with_data(Table& table, const Json& args) {
   return data ? (table.*operation)(*id, **data) : data.error();
 }
 
+Result<JsonText> run_set(Table& table, const Json& args) {
+  if (args.size() > 2) return run_with_data<&Table::set>(table, args);
+  const auto data = object_arg(args, 1, "data");
+  return data ? table.set(**data) : data.error();
+}
+
 Result<JsonText> run_delete(Table& table, const Json& args) {
   const auto id = string_arg(args, 1, "id");
   return id ? table.erase(*id) : id.error();
@@ -89,8 +95,9 @@ Result<JsonText> run_query(Table& table, const Json& args) {
 
 constexpr std::array kFunctions = {
     TableFunction{"table.get", perms::R__, 2, 2, "table.get(table, id)", run_get},
-    TableFunction{"table.set", perms::_W_, 3, 3, "table.set(table, id, data)",
-                  run_with_data<&Table::set>},
+    TableFunction{"table.set", perms::_W_, 2, 3,
+                  "table.set(table, id, data), or table.set(table, data) with a primary key",
+                  run_set},
     TableFunction{"table.update", perms::_W_, 3, 3, "table.update(table, id, partial)",
                   run_with_data<&Table::update>},
     TableFunction{"table.delete", perms::__X, 2, 2, "table.delete(table, id)", run_delete},

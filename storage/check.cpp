@@ -7,6 +7,7 @@
 #include "storage/data_directory.hpp"
 #include "storage/journal.hpp"
 #include "storage/page_check.hpp"
+#include "storage/schema.hpp"
 #include "storage/shard.hpp"
 
 namespace kontract {
@@ -167,6 +168,13 @@ class ShardCheck {
           auto row = format::parse_table(key, value);
           if (!parsed || !row) return {};
           ++report_.tables;
+          if (!row->schema.empty()) {
+            auto schema = Schema::parse(Json::parse(row->schema, nullptr, false));
+            if (!schema) {
+              problem("the " + format::describe(Keyspace::registry, key) +
+                      " has a schema that is not one: " + schema.error().message);
+            }
+          }
           const auto counted = records_.extract({parsed->session, row->no});
           const std::uint64_t records = counted.empty() ? 0 : counted.mapped();
           report_.records += records;

@@ -39,19 +39,54 @@ bool names(std::string_view quoted, std::string_view name) {
   return json_unquoted(quoted) == name;
 }
 
-std::optional<std::string_view> member(std::string_view object, std::string_view name) {
-  if (object.size() < 2 || object[0] != '{') return std::nullopt;
+// Calls `visit(name, value)`, the texts of both, for each member until it returns false.
+template <class Visit>
+void each_member(std::string_view object, const Visit& visit) {
+  if (object.size() < 2 || object[0] != '{') return;
   std::size_t at = 1;
   while (at < object.size() && object[at] == '"') {
     const std::size_t name_end = string_end(object, at);
     const std::size_t begin = name_end + 1;  // behind the colon
-    if (begin >= object.size()) break;
+    if (begin >= object.size()) return;
     const std::size_t end = value_end(object, begin);
-    if (end > object.size()) break;
-    if (names(object.substr(at, name_end - at), name)) return object.substr(begin, end - begin);
+    if (end > object.size()) return;
+    if (!visit(object.substr(at, name_end - at), object.substr(begin, end - begin))) return;
     at = end + 1;  // behind the comma
   }
-  return std::nullopt;
+}
+
+std::optional<std::string_view> member(std::string_view object, std::string_view name) {
+  std::optional<std::string_view> found;
+  each_member(object, [&](std::string_view quoted, std::string_view value) {
+    if (names(quoted, name)) found = value;
+    return !found;
+  });
+  return found;
+}
+
+void append_without(std::string& out, std::string_view object,
+                    const std::vector<std::string_view>& paths) {
+  out += '{';
+  std::string_view separator;
+  each_member(object, [&](std::string_view quoted, std::string_view value) {
+    std::vector<std::string_view> inner;  // paths that lead on through this member
+    const std::string name = json_unquoted(quoted);
+    for (const std::string_view path : paths) {
+      if (path == name) return true;
+      if (path.starts_with(name) && path[name.size()] == '.') {
+        inner.push_back(path.substr(name.size() + 1));
+      }
+    }
+    out.append(separator).append(quoted).append(":");
+    separator = ",";
+    if (inner.empty() || !value.starts_with('{')) {
+      out += value;
+    } else {
+      append_without(out, value, inner);
+    }
+    return true;
+  });
+  out += '}';
 }
 
 }  // namespace
@@ -64,6 +99,13 @@ std::optional<std::string_view> json_field(std::string_view data, std::string_vi
     if (auto found = json_field(*inner, path.substr(dot + 1))) return found;
   }
   return std::nullopt;
+}
+
+std::string json_without(std::string_view data, const std::vector<std::string_view>& paths) {
+  std::string out;
+  out.reserve(data.size());
+  append_without(out, data, paths);
+  return out;
 }
 
 std::string json_unquoted(std::string_view text) {

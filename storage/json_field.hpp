@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 namespace kontract {
 
@@ -18,6 +19,9 @@ namespace kontract {
 // names of members, joined by '.': "address.city". A member whose own name is the whole path comes
 // first.
 std::optional<std::string_view> json_field(std::string_view data, std::string_view path);
+
+// `data`, an object's text, without what is at these paths, in whatever way a path can be read.
+std::string json_without(std::string_view data, const std::vector<std::string_view>& paths);
 
 // The string that a JSON string's text (with its quotes) stands for.
 std::string json_unquoted(std::string_view text);

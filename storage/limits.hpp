@@ -29,6 +29,13 @@ inline constexpr std::size_t kBatchOpsMax = 1000;
 inline constexpr std::size_t kBatchBytesMax = 4 * kMiB;
 inline constexpr std::size_t kTablesPerSessionMax = 256;
 
+// Schemas. A schema is parsed each time its table wakes.
+inline constexpr std::size_t kSchemaFieldsMax = 100;
+inline constexpr std::size_t kFieldNameBytesMax = 128;
+inline constexpr std::size_t kSchemaBytesMax = 64 * kKiB;  // as compact JSON, with its defaults
+inline constexpr std::size_t kIndexesMax = 16;             // of a table
+inline constexpr std::size_t kIndexFieldsMax = 8;
+
 // JSON from outside.
 inline constexpr std::size_t kJsonDepthMax = 64;
 inline constexpr std::size_t kJsonValuesMax = 65'536;

@@ -13,6 +13,7 @@
 #include "storage/format.hpp"
 #include "storage/pending_set.hpp"
 #include "storage/record_state.hpp"
+#include "storage/schema.hpp"
 #include "storage/staged_set.hpp"
 #include "storage/table.hpp"
 
@@ -26,6 +27,7 @@ class MvccTable final : public Table {
 
   Result<JsonText> get(std::string_view id) override;
   Result<JsonText> set(std::string_view id, const Json& data) override;
+  Result<JsonText> set(const Json& data) override;
   Result<JsonText> update(std::string_view id, const Json& partial) override;
   Result<JsonText> erase(std::string_view id) override;
   Result<JsonText> push(const Json& data) override;
@@ -45,10 +47,12 @@ class MvccTable final : public Table {
                                std::size_t ops_max, WriteBatch& batch) override;
 
   const TableRow& row() const override { return row_; }
-  void set_row(TableRow row) override;
+  Status set_row(TableRow row) override;
 
   // Reads the number of records and the epoch it belongs to.
   Status load();
+  // Reads row_.schema. Errors: storage_corrupt.
+  Status read_schema();
 
  private:
   enum class Direction : bool { first, last };
@@ -69,6 +73,14 @@ class MvccTable final : public Table {
 
   Result<Json> parse_data(std::string_view id, const RecordState& record) const;
   Error conflict(Txid by) const;
+
+  // What a schema adds (table_schema.cpp). REQUIRES of the first two: schema_.
+  Result<Json> fit_schema(std::string_view id, const RecordState& before, Json data) const;
+  Result<JsonText> push_by_key(const Json& data);
+  bool hides() const { return schema_ != nullptr && schema_->hides(); }
+  JsonText visible_data(const RecordState& record) const;
+  Result<Json> parse_visible(std::string_view id, const RecordState& record) const;
+
   void changed() { batch_built_ = false; }
   bool collects_at_once() const;
 
@@ -76,6 +88,7 @@ class MvccTable final : public Table {
   CommitLog& log_;
   const SessionNo session_;
   TableRow row_;
+  std::unique_ptr<const Schema> schema_;  // null: none; what row_.schema says
 
   Epoch epoch_ = 0;  // what pending_ and count_ belong to
   PendingSet pending_;

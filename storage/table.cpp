@@ -37,6 +37,7 @@ Result<JsonText> record_text(const Json& data, std::size_t bytes_max) {
 
 Result<std::unique_ptr<Table>> Table::open(Shard& shard, SessionNo session, TableRow row) {
   auto table = std::make_unique<MvccTable>(shard, session, std::move(row));
+  if (auto read = table->read_schema(); !read) return std::move(read).error();
   if (auto loaded = table->load(); !loaded) return std::move(loaded).error();
   return std::unique_ptr<Table>(std::move(table));
 }
@@ -186,7 +187,7 @@ Result<JsonText> MvccTable::get(std::string_view id) {
   Snapshot in = snapshot();
   auto record = visible_record(id, in);
   if (!record) return std::move(record).error();
-  return JsonText(record->live() ? record->data : "null");
+  return record->live() ? visible_data(*record) : JsonText("null");
 }
 
 Result<JsonText> MvccTable::set(std::string_view id, const Json& data) {
@@ -210,7 +211,7 @@ Result<JsonText> MvccTable::update(std::string_view id, const Json& partial) {
   auto before = record_to_change(id, in);
   if (!before) return std::move(before).error();
   Result<Json> whole = Json::object();
-  if (before->live()) whole = parse_data(id, *before);
+  if (before->live()) whole = parse_visible(id, *before);
   if (!whole) return std::move(whole).error();
   whole->update(partial);
   if (auto put = put_record(id, *before, *whole); !put) return std::move(put).error();
@@ -219,7 +220,10 @@ Result<JsonText> MvccTable::update(std::string_view id, const Json& partial) {
 
 // Every write of data goes through here. REQUIRES: `data` is an object.
 Status MvccTable::put_record(std::string_view id, const RecordState& before, const Json& data) {
-  auto text = record_text(data, shard_.options().record_bytes_max);
+  Result<Json> fitted = Json();
+  if (schema_) fitted = fit_schema(id, before, data);
+  if (!fitted) return std::move(fitted).error();
+  auto text = record_text(schema_ ? *fitted : data, shard_.options().record_bytes_max);
   if (!text) return std::move(text).error();
   changed();
   return staged_.put(id, before, *std::move(text), current_);
@@ -241,6 +245,7 @@ Result<JsonText> MvccTable::erase(std::string_view id) {
 Result<JsonText> MvccTable::push(const Json& data) {
   if (auto ok = admit(perms::_W_, "table.push", false); !ok) return std::move(ok).error();
   if (auto object = require_object(data); !object) return std::move(object).error();
+  if (schema_ && schema_->primkey() != nullptr) return push_by_key(data);
   const std::string id = make_uuid_v7();
   RecordState nothing;  // a new id is not looked up
   nothing.alone = true;
@@ -298,11 +303,6 @@ Result<bool> MvccTable::collect_garbage(Txid oldest_reader,
   const GarbageBounds bounds{
       oldest_reader, duration_cast<milliseconds>(keep_after.time_since_epoch()).count(), ops_max};
   return kontract::collect_garbage(*txn, session_, row_.no, bounds, batch);
-}
-
-void MvccTable::set_row(TableRow row) {
-  KONTRACT_ASSERT(row.no == row_.no);
-  row_ = std::move(row);
 }
 
 }  // namespace kontract

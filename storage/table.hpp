@@ -46,7 +46,7 @@ struct QueryOptions {
 
 class Table {
  public:
-  // Reads what the table needs to know of itself: the number of its records.
+  // Reads what the table needs to know of itself: the number of its records, and its schema.
   static Result<std::unique_ptr<Table>> open(Shard& shard, SessionNo session, TableRow row);
   virtual ~Table() = default;
 
@@ -54,11 +54,14 @@ class Table {
   // Errors: ctx_missing; storage_ptr_not_found if `access.owner` is not the table's owner.
   virtual Status begin(const Access& access) = 0;
 
-  // REQUIRES for all below: begun. Errors of all: permission_denied (a bit missing in the context
-  // or the table), storage_corrupt, storage_full / overloaded (writes), invalid_request, too_large.
+  // REQUIRES for all below: begun. Errors of all: permission_denied (a bit missing in the context,
+  // the table or a field), storage_corrupt, storage_full / overloaded (writes), schema_violation
+  // (writes), invalid_request, too_large.
   // Results are the JSON texts of docs/protocol.md.
   virtual Result<JsonText> get(std::string_view id) = 0;
   virtual Result<JsonText> set(std::string_view id, const Json& data) = 0;
+  // Under the id that its primary key has. Errors: invalid_request if the schema has none.
+  virtual Result<JsonText> set(const Json& data) = 0;
   virtual Result<JsonText> update(std::string_view id, const Json& partial) = 0;
   virtual Result<JsonText> erase(std::string_view id) = 0;
   virtual Result<JsonText> push(const Json& data) = 0;
@@ -81,7 +84,9 @@ class Table {
                                        std::size_t ops_max, WriteBatch& batch) = 0;
 
   virtual const TableRow& row() const = 0;
-  virtual void set_row(TableRow row) = 0;  // permissions or schema changed; same number
+  // Permissions or schema changed; same number. Errors: storage_corrupt if the schema does not
+  // parse, with nothing changed.
+  virtual Status set_row(TableRow row) = 0;
 };
 
 }  // namespace kontract

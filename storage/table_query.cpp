@@ -89,6 +89,11 @@ Result<JsonText> MvccTable::query(const Json& filter, const QueryOptions& option
     return std::move(allowed).error();
   }
   if (auto valid = validate(filter, options); !valid) return std::move(valid).error();
+  if (schema_) {
+    if (auto readable = schema_->check_filter(filter); !readable) {
+      return std::move(readable).error();
+    }
+  }
   auto after = parse_cursor(options.after);
   if (!after) return std::move(after).error();
 
@@ -121,7 +126,10 @@ Result<JsonText> MvccTable::query(const Json& filter, const QueryOptions& option
         if (!data) return std::move(data).error();
         matches = contains(*data, filter);
       }
-      if (matches && !page.add(scan->id(), record->data)) return std::move(page).take(last);
+      if (matches && !(hides() ? page.add(scan->id(), visible_data(*record))
+                               : page.add(scan->id(), record->data))) {
+        return std::move(page).take(last);
+      }
     }
     last = scan->order();
   }
@@ -161,7 +169,7 @@ Result<JsonText> MvccTable::take(Direction direction, std::string_view function)
     auto record = record_to_change(scan->id(), in);
     if (!record) return std::move(record).error();
     if (record->live() && record->order == order) {
-      JsonText data(record->data);
+      JsonText data = visible_data(*record);
       changed();
       staged_.erase(scan->id(), *record);
       return data;

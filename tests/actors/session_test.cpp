@@ -43,6 +43,31 @@ TEST_F(SessionTest, RecordFunctionsDoWhatTheProtocolSays) {
   EXPECT_EQ(ok("room", "table.delete", {"users", "u1"}), false);
 }
 
+TEST_F(SessionTest, ASchemaHoldsFromItsCreationOnAndAcrossRestarts) {
+  const Json schema = {{"fields",
+                        {{"email", {{"type", "string"}, {"primkey", true}}},
+                         {"age", {{"type", "integer"}, {"required", false}}}}}};
+  ok("room", "table.create", {"users", {{"schema", schema}}});
+  ok("room", "table.create", {"free", {{"schema", nullptr}}});
+  ok("room", "table.create", {"blind", {{"schema", schema}, {"permissions", 2}}});
+  restart();
+  EXPECT_EQ(ok("room", "table.schema", {"users"}),
+            Json::parse(R"({"fields":{"age":{"type":"integer"},
+                                      "email":{"primkey":true,"type":"string"}}})"));
+  EXPECT_EQ(ok("room", "table.schema", {"free"}), nullptr);
+  EXPECT_EQ(error("room", "table.schema", {"blind"}), "KONTRACT_PERMISSION_DENIED");
+  EXPECT_EQ(ok("room", "table.set", {"users", {{"email", "a"}, {"age", 1}}}), true);
+  EXPECT_EQ(ok("room", "table.push", {"users", {{"email", "b"}}}), "b");
+  EXPECT_EQ(error("room", "table.set", {"users", {{"age", 1}}}), "KONTRACT_SCHEMA_VIOLATION");
+  const Json both = ok("room", "table.batch",
+                       {Json::array({Json::array({"table.set", "users", {{"email", "c"}}}),
+                                     Json::array({"table.get", "users", "c"})})});
+  EXPECT_EQ(both, Json::array({true, {{"email", "c"}}}));
+  EXPECT_EQ(ok("room", "table.list")[2]["records"], 3);
+  peer_.perm = perms::_WX;
+  EXPECT_EQ(error("room", "table.schema", {"users"}), "KONTRACT_PERMISSION_DENIED");
+}
+
 TEST_F(SessionTest, BadCallsGetTheErrorThatSaysWhatIsWrong) {
   ok("room", "table.create", {"users"});
   struct Case {
@@ -97,6 +122,17 @@ TEST_F(SessionTest, BadCallsGetTheErrorThatSaysWhatIsWrong) {
             {"t2", {{"permissions", 8}}},
             "KONTRACT_INVALID_REQUEST"},
            {"unknown option", "table.create", {"t2", {{"colour", 8}}}, "KONTRACT_INVALID_REQUEST"},
+           {"schema that is none",
+            "table.create",
+            {"t2", {{"schema", {{"fields", {{"a", {{"type", "int"}}}}}}}}},
+            "KONTRACT_INVALID_REQUEST"},
+           {"schema of no table", "table.schema", {"nobody"}, "KONTRACT_STORAGE_PTR_NOT_FOUND"},
+           {"schema of what is no string", "table.schema", {1}, "KONTRACT_INVALID_REQUEST"},
+           {"no id and no primary key",
+            "table.set",
+            {"users", {{"n", 1}}},
+            "KONTRACT_INVALID_REQUEST"},
+           {"neither id nor data", "table.set", {"users", "a"}, "KONTRACT_INVALID_REQUEST"},
            {"drop of no table", "table.drop", {"nobody"}, "KONTRACT_STORAGE_PTR_NOT_FOUND"},
            {"arguments to none", "session.info", {1}, "KONTRACT_INVALID_REQUEST"},
        }) {

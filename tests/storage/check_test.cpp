@@ -131,6 +131,13 @@ TEST_F(CheckTest, EachDamageIsNamed) {
                   return t.erase(Keyspace::registry, format::table_key(session_, "users"));
                 },
                 "has rows of table 1, which is not registered"},
+           Case{"a schema that is none",
+                [&](WriteTxn& t) {
+                  const format::Key key = format::table_key(session_, "users");
+                  const TableRow row{"users", "tbl_users_1", "owner", perms::RWX, 1, R"({"a":1})"};
+                  return t.put(Keyspace::registry, key, format::table_value(key, row));
+                },
+                "has a schema that is not one: schema: unknown key 'a'"},
            Case{"lost name of a session",
                 [&](WriteTxn& t) {
                   return t.erase(Keyspace::sessions, format::session_key({"owner", "session"}));

@@ -498,7 +498,7 @@ TEST_F(RefusalTest, EachOperationNeedsItsBitsOfTheContextAndOfTheTable) {
     SCOPED_TRACE(c.name);
     for (Perm of_context = 0; of_context <= perms::RWX; ++of_context) {
       for (Perm of_table = 0; of_table <= perms::RWX; ++of_table) {
-        table.set_row(users_row(of_table));
+        ASSERT_TRUE(table.set_row(users_row(of_table)));
         ASSERT_TRUE(table.begin({"sid", "tenant", 1, of_context, 2}));
         const bool allowed = allows(of_context & of_table, c.needed);
         EXPECT_EQ(c.operation(table) != "KONTRACT_PERMISSION_DENIED", allowed)
@@ -510,7 +510,7 @@ TEST_F(RefusalTest, EachOperationNeedsItsBitsOfTheContextAndOfTheTable) {
 }
 
 TEST_F(RefusalTest, ADeniedPermissionSaysWhichBitsAreMissing) {
-  driver_.table().set_row(users_row(perms::R_X));
+  ASSERT_TRUE(driver_.table().set_row(users_row(perms::R_X)));
   ASSERT_TRUE(driver_.table().begin({"sid", "tenant", 1, perms::RW_, 2}));
   const auto denied = driver_.table().set("a", Json::object());
   ASSERT_FALSE(denied);

@@ -1,0 +1,91 @@
+// What a schema adds to the operations of MvccTable.
+
+#include "storage/mvcc_table.hpp"
+
+namespace kontract {
+namespace {
+
+Result<std::unique_ptr<const Schema>> parse_stored(SessionNo session, const TableRow& row) {
+  if (row.schema.empty()) return std::unique_ptr<const Schema>();
+  auto schema = Schema::parse(Json::parse(row.schema, nullptr, false));
+  if (schema) return std::unique_ptr<const Schema>(new Schema(*std::move(schema)));
+  return format::corrupt(Keyspace::registry, format::table_key(session, row.id),
+                         "its schema is not one: " + schema.error().message);
+}
+
+}  // namespace
+
+Status MvccTable::read_schema() {
+  auto schema = parse_stored(session_, row_);
+  if (!schema) return std::move(schema).error();
+  schema_ = *std::move(schema);
+  return {};
+}
+
+Status MvccTable::set_row(TableRow row) {
+  KONTRACT_ASSERT(row.no == row_.no);
+  auto schema = parse_stored(session_, row);
+  if (!schema) return std::move(schema).error();
+  row_ = std::move(row);
+  schema_ = *std::move(schema);
+  return {};
+}
+
+// `data` as it is stored.
+Result<Json> MvccTable::fit_schema(std::string_view id, const RecordState& before,
+                                   Json data) const {
+  Result<Json> old = Json();
+  if (before.live() && schema_->guards()) old = parse_data(id, before);
+  if (!old) return old;
+  const Json* was = old->is_null() ? nullptr : &*old;
+  if (Status fits = schema_->prepare(id, data, was); !fits) return std::move(fits).error();
+  return data;
+}
+
+Result<JsonText> MvccTable::set(const Json& data) {
+  if (auto allowed = require(perms::_W_, "table.set"); !allowed) return std::move(allowed).error();
+  if (!schema_ || schema_->primkey() == nullptr) {
+    return Error{Errc::invalid_request,
+                 "Table " + row_.id + " has no primary key to take an id from",
+                 "Call it as table.set(table, id, data)."};
+  }
+  const Result<std::string> id = schema_->id_of(data);
+  return id ? set(*id, data) : id.error();
+}
+
+// REQUIRES: admitted, and `data` is an object.
+Result<JsonText> MvccTable::push_by_key(const Json& data) {
+  const Result<std::string> id = schema_->id_of(data);
+  if (!id) return id.error();
+  if (auto valid = validate_record_id(*id, shard_.options().record_id_bytes_max); !valid) {
+    return std::move(valid).error();
+  }
+  Snapshot in = snapshot();
+  auto before = record_to_change(*id, in);
+  if (!before) return std::move(before).error();
+  if (before->live()) {
+    return Error{Errc::schema_violation,
+                 "Field '" + shown(schema_->primkey()->name) +
+                     "' is the primary key, and there is a record of this value",
+                 "Change that one with table.set or table.update."};
+  }
+  if (auto put = put_record(*id, *before, data); !put) return std::move(put).error();
+  JsonText text;
+  append_json_string(text, *id);
+  return text;
+}
+
+// The text of a live record, as readers get it.
+JsonText MvccTable::visible_data(const RecordState& record) const {
+  return hides() ? schema_->visible_data(record.data) : JsonText(record.data);
+}
+
+Result<Json> MvccTable::parse_visible(std::string_view id, const RecordState& record) const {
+  if (!hides()) return parse_data(id, record);
+  const JsonText text = visible_data(record);
+  RecordState visible_part = record;
+  visible_part.data = text;
+  return parse_data(id, visible_part);
+}
+
+}  // namespace kontract
