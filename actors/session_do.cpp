@@ -201,6 +201,7 @@ void SessionDO::dispatch(const CallPtr& call) {
   }
   if (call->function == "table.batch") return batch(call);
   if (call->function == "table.list") return list(call);
+  if (call->function == "registry.exec") return registry_exec(*call);
   const SessionFunction* function = find_session_function(call->function);
   if (function == nullptr) {
     return call->reply.fail(Error(Errc::not_found, "No function " + shown(call->function),
@@ -238,7 +239,7 @@ void SessionDO::to_table(const CallPtr& call, const TableFunction& function) {
   if (status) status = admit(*call, function.needs);
   if (!status) return call->reply.fail(std::move(status).error());
   const std::string& id = call->args[0].get_ref<const std::string&>();
-  TableEntry* entry = find_table(id);
+  TableEntry* entry = find_table_of(*call, id);
   if (entry == nullptr) return not_found(*call, id);
   caf::anon_send(actor_of(*entry), call);
 }
@@ -329,7 +330,7 @@ void SessionDO::start_joint(
                                 std::move(answer));
   }
   for (const auto& [id, operations] : parts) {
-    if (find_table(id) == nullptr) return not_found(*call, id);
+    if (find_table_of(*call, id) == nullptr) return not_found(*call, id);
   }
   const auto joint =
       std::make_shared<Joint>(call, log_, epoch_, parts.size(), slots, std::move(combine));
@@ -383,7 +384,6 @@ void SessionDO::create(Call& call) {
   }
   Status valid = validate_table_id(row.id);
   if (valid) valid = validate_ptr(row.ptr);
-  if (valid) valid = log_.admit(/*frees_space=*/false);
   if (!valid) return call.reply.fail(std::move(valid).error(), txid);
   // That a table is there may rest on a create that is not durable yet.
   const auto taken = [&](Error error) {
@@ -396,23 +396,10 @@ void SessionDO::create(Call& call) {
   for (const auto& [id, entry] : tables_) {
     if (entry.row.ptr == row.ptr) return taken(invalid("ptr " + row.ptr + " belongs to " + id));
   }
-  if (tables_.size() >= limits::kTablesPerSessionMax) {
-    return call.reply.fail(
-        Error(Errc::too_large,
-              "The session has " + std::to_string(tables_.size()) + " tables, which is the limit"),
-        txid);
-  }
-  row.no = txids_->row().next_table_no++;
-  WriteBatch batch;
-  put_table(batch, facts_->no, row);
-  txids_->put_row(batch);
   JsonText text = R"({"ptr":)";
   append_json_string(text, row.ptr);
   text += '}';
-  tables_.emplace(row.id, TableEntry{row, {}, 0});
-  registry_ticket_ = log_.append(
-      std::move(batch), epoch_,
-      std::make_unique<HeldAnswer>(std::move(call.reply), Answer{std::move(text), txid}));
+  change_registry(call, {.created = {std::move(row)}}, std::move(text));
 }
 
 void SessionDO::drop(Call& call) {
@@ -422,28 +409,8 @@ void SessionDO::drop(Call& call) {
   }
   if (!call.args[0].is_string()) return call.reply.fail(invalid("The table's id must be a string"));
   const std::string id = call.args[0].get<std::string>();
-  TableEntry* entry = find_table(id);
-  if (entry == nullptr || entry->row.owner != call.context.peer->owner) return not_found(call, id);
-  if (Status admitted = log_.admit(/*frees_space=*/true); !admitted) {
-    return call.reply.fail(std::move(admitted).error(), txid);
-  }
-  WriteBatch batch;
-  drop_table(batch, facts_->no, entry->row);
-  // The table finishes what was sent to it; what it still writes is purged with the rest, since the
-  // purge begins after its end.
-  const TableAddress actor = entry->actor;
-  tables_.erase(id);
-  registry_ticket_ = log_.append(
-      std::move(batch), epoch_,
-      std::make_unique<HeldAnswer>(std::move(call.reply), Answer{JsonText("true"), txid}));
-  if (actor) {
-    ++tables_closing_;
-    actor->attach_functor(
-        [self = SessionAddress(this)] { caf::anon_send(self, SessionPurge{true}); });
-    caf::anon_send(actor, TableClose{});
-  } else {
-    purge_when_applied();
-  }
+  if (find_table_of(call, id) == nullptr) return not_found(call, id);
+  change_registry(call, {.dropped = {id}}, "true");
 }
 
 void SessionDO::schema(Call& call) {
@@ -457,7 +424,7 @@ void SessionDO::schema(Call& call) {
     answer.result = Error(Errc::permission_denied, "Insufficient permissions",
                           "table.schema needs R, which table " + id + " does not allow.");
   }
-  deliver_when_settled(log_, call.settle_after, epoch_, std::move(call.reply), std::move(answer));
+  deliver_when_settled(log_, call.settle_after, std::move(call.reply), std::move(answer));
 }
 
 void SessionDO::facts(Call& call) {
@@ -491,6 +458,11 @@ SessionDO::TableEntry* SessionDO::find_table(std::string_view id) {
   return found == tables_.end() ? nullptr : &found->second;
 }
 
+SessionDO::TableEntry* SessionDO::find_table_of(const Call& call, std::string_view id) {
+  TableEntry* entry = find_table(id);
+  return entry != nullptr && entry->row.owner == call.context.peer->owner ? entry : nullptr;
+}
+
 const TableAddress& SessionDO::actor_of(TableEntry& entry) {
   if (!entry.actor) {
     entry.actor = home_system().spawn<TableActor, caf::lazy_init>(
@@ -502,8 +474,20 @@ const TableAddress& SessionDO::actor_of(TableEntry& entry) {
 
 // That a table is gone may rest on a drop that is not durable yet.
 void SessionDO::not_found(Call& call, std::string_view table) {
+  const Identity& session = handle_->identity();
+  Error error = find_table(table) == nullptr ? table_not_found(table, session)
+                                             : table_of_another_owner(table, session);
   deliver_when_settled(log_, call.settle_after, std::move(call.reply),
-                       {table_not_found(table), call.told_txid});
+                       {std::move(error), call.told_txid});
+}
+
+// It finishes what was sent to it; what it still writes is purged with the rest, since the purge
+// begins after its end.
+void SessionDO::close_table(const TableAddress& actor) {
+  ++tables_closing_;
+  actor->attach_functor(
+      [self = SessionAddress(this)] { caf::anon_send(self, SessionPurge{true}); });
+  caf::anon_send(actor, TableClose{});
 }
 
 // ------------------------------------------------------------------------------------- life
@@ -538,6 +522,8 @@ Status SessionDO::load() {
       if (TableEntry* known = find_table(row.id); known != nullptr && known->row.no == row.no) {
         entry.actor = known->actor;
         entry.restart_after = known->restart_after;
+        // What it knows of its row may be a change that failed.
+        if (entry.actor) caf::anon_send(entry.actor, TableSetRow{row});
       }
       tables.emplace(row.id, std::move(entry));
     }

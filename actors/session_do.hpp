@@ -20,6 +20,7 @@
 #include "actors/table_actor.hpp"
 #include "actors/transactions.hpp"
 #include "actors/txid_allocator.hpp"
+#include "storage/registry_sql.hpp"
 
 namespace kontract {
 
@@ -107,12 +108,16 @@ class SessionDO final : public SessionAddress::base {
   void create(Call& call);
   void drop(Call& call);
   void schema(Call& call);
+  void registry_exec(Call& call);  // actors/registry_call.cpp, as the next
+  void change_registry(Call& call, RegistryChange change, JsonText result);
   void facts(Call& call);
   void allocate_txid(Call& call);
 
   // Tables.
   TableEntry* find_table(std::string_view id);
+  TableEntry* find_table_of(const Call& call, std::string_view id);  // of the caller's owner
   const TableAddress& actor_of(TableEntry& entry);
+  void close_table(const TableAddress& actor);
   void not_found(Call& call, std::string_view table);
   void start_joint(const CallPtr& call,
                    std::map<std::string, std::vector<JointPart::Operation>, std::less<>> parts,

@@ -32,6 +32,7 @@ TableActor::behavior_type TableActor::make_behavior() {
       [this](const JointPartPtr& part) { take(part); },
       [this](const Outcome& outcome) { settle_gate(outcome); },
       [this](const TableMaintain& request) { maintain(request); },
+      [this](const TableSetRow& changed) { take(changed); },
       [this](TableClose close) { take(close); },
       [this](TableResume) {
         behind_barrier_ = false;
@@ -70,6 +71,8 @@ void TableActor::run(Work& work) {
       run_call(**call);
     } else if (const auto* part = std::get_if<JointPartPtr>(&work)) {
       run_part(**part);
+    } else if (const auto* changed = std::get_if<TableSetRow>(&work)) {
+      set_row(changed->row);
     } else {
       quit();
     }
@@ -136,6 +139,13 @@ void TableActor::run_part(JointPart& part) {
     gate_ = part.joint();
   }
   part.finish(std::move(report));
+}
+
+void TableActor::set_row(const TableRow& row) {
+  row_ = row;
+  if (!table_) return;
+  // A schema that cannot be read: the next call opens the table and says so.
+  if (Status set = table_->set_row(row); !set) table_.reset();
 }
 
 Status TableActor::execute(const JointPart::Operation& operation, Joint::Report& report) {

@@ -25,6 +25,10 @@ struct TableMaintain {
   Txid oldest_reader;
   bool continued = false;  // the actor's own: goes on with a round that found more
 };
+// Owner, permissions or schema are others for the calls that are sent after this.
+struct TableSetRow {
+  TableRow row;
+};
 struct TableClose {};   // end after what was sent before
 struct TableResume {};  // what was appended before a restart is applied
 
@@ -34,6 +38,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::CallPtr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::JointPartPtr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::Outcome)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::TableMaintain)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::TableSetRow)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::TableClose)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::TableResume)
 
@@ -43,6 +48,7 @@ using TableAddress = caf::typed_actor<caf::reacts_to<CallPtr>,        // a recor
                                       caf::reacts_to<JointPartPtr>,   // a part of a call
                                       caf::reacts_to<Outcome>,        // of the part it waits for
                                       caf::reacts_to<TableMaintain>,  //
+                                      caf::reacts_to<TableSetRow>,    //
                                       caf::reacts_to<TableClose>,     //
                                       caf::reacts_to<TableResume>>;
 
@@ -58,13 +64,14 @@ class TableActor final : public TableAddress::base {
   void on_exit() override;
 
  private:
-  using Work = std::variant<CallPtr, JointPartPtr, TableClose>;
+  using Work = std::variant<CallPtr, JointPartPtr, TableSetRow, TableClose>;
 
   void take(Work work);
   void drain();  // runs what waits until the gate closes again
   void run(Work& work);
   void run_call(Call& call);
   void run_part(JointPart& part);
+  void set_row(const TableRow& row);
   Status execute(const JointPart::Operation& operation, Joint::Report& report);
   void settle_gate(const Outcome& outcome);
   void maintain(const TableMaintain& request);
@@ -76,7 +83,7 @@ class TableActor final : public TableAddress::base {
 
   Shard& shard_;
   const SessionNo session_;
-  const TableRow row_;
+  TableRow row_;
   const Hook* hook_;
   std::unique_ptr<Table> table_;  // null until needed
   Ticket barrier_;

@@ -49,10 +49,11 @@ class Transactions {
   Txid min_active(Txid next) const { return open_.empty() ? next : open_.begin()->first; }
 
   std::size_t size() const { return open_.size(); }
+  const std::map<Txid, std::string>& open() const { return open_; }  // begin txid, owner
 
  private:
   const std::size_t open_max_;
-  std::map<Txid, std::string> open_;  // begin txid, owner
+  std::map<Txid, std::string> open_;
 };
 
 }  // namespace kontract

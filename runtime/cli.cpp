@@ -23,12 +23,17 @@ std::vector<std::string> mark_whole(std::vector<std::string> args) {
   return args;
 }
 
+void unmark(std::string& arg) {
+  if (arg.starts_with(kWhole)) arg.erase(0, 1);
+}
+
 struct Parsed {
   Values flags;
   std::string config, session, function, code, directory;
   std::vector<std::string> args;
   Server server;
   TokenRequest token;
+  SqlRequest sql;
 };
 
 void add_serve(CLI::App& app, Parsed& parsed) {
@@ -56,15 +61,18 @@ void add_serve(CLI::App& app, Parsed& parsed) {
       "The config file has lines such as: map-size = \"64GiB\"   # comment");
 }
 
-void add_server(CLI::App& command, Parsed& parsed) {
-  command.add_option("--url", parsed.server.url, "The server")
+void add_server(CLI::App& command, Server& server) {
+  command.add_option("--url", server.url, "The server")
       ->envname("KONTRACT_URL")
       ->default_str("ws://127.0.0.1:8787")
       ->type_name("URL");
-  command
-      .add_option("--token", parsed.server.token, "Who calls; needed if the server has a secret")
+  command.add_option("--token", server.token, "Who calls; needed if the server has a secret")
       ->envname("KONTRACT_TOKEN")
       ->type_name("JWT");
+}
+
+void add_session(CLI::App& command, Parsed& parsed) {
+  add_server(command, parsed.server);
   command.add_option("SESSION", parsed.session, "Name of the session")->required();
 }
 
@@ -92,6 +100,28 @@ void add_token(CLI::App& app, Parsed& parsed) {
       ->default_str("1h");
 }
 
+void add_sql(CLI::App& app, SqlRequest& request) {
+  CLI::App* sql = app.add_subcommand("sql", "Run SQL over the registry of a session's tables");
+  add_server(*sql, request.server);
+  sql->add_option("--secret", request.secret, "The server's, to sign for an owner")
+      ->envname("KONTRACT_SECRET")
+      ->type_name("TEXT");
+  sql->add_option("--owner", request.owner, "Whose session; the token's owner, or dev")
+      ->type_name("NAME");
+  sql->add_option("--session", request.session, "Name of the session")
+      ->default_str("default")
+      ->type_name("NAME");
+  sql->add_option("--data", request.data, "A data directory that no server has open, instead")
+      ->type_name("DIR");
+  sql->add_flag("--json", request.json, "Print the result as JSON");
+  sql->add_option("SQL", request.sql, "One statement")->required();
+  sql->add_option("PARAMS", request.params, "Values for ? or $1, each as JSON, or a string");
+  sql->footer(
+      "storage (id, ptr, owner, permissions, schema) has the tables: SELECT, INSERT, UPDATE,\n"
+      "DELETE. trxs (txid, owner) has the active transactions: SELECT. One JSON object as the\n"
+      "parameters gives those with names, such as :id.");
+}
+
 int dispatch(const CLI::App& app, const Parsed& parsed, Streams streams) {
   const std::string command = app.get_subcommands().front()->get_name();
   if (command == "serve") {
@@ -105,6 +135,7 @@ int dispatch(const CLI::App& app, const Parsed& parsed, Streams streams) {
   if (command == "call") {
     return call(parsed.server, parsed.session, parsed.function, parsed.args, streams);
   }
+  if (command == "sql") return sql(parsed.sql, streams);
   if (command == "tables") return tables(parsed.server, parsed.session, streams);
   if (command == "explain") return explain(parsed.code, streams);
   if (command == "check") return check(parsed.directory, streams);
@@ -117,13 +148,13 @@ int dispatch(const CLI::App& app, const Parsed& parsed, Streams streams) {
 
 int run(std::vector<std::string> args, Streams streams) {
   Parsed parsed;
-  parsed.server.url = "ws://127.0.0.1:8787";
+  parsed.server.url = parsed.sql.server.url = "ws://127.0.0.1:8787";
   CLI::App app("Durable sessions over WebSocket", "kontract");
   app.require_subcommand(1);
   add_serve(app, parsed);
 
   CLI::App* call = app.add_subcommand("call", "Call a function of a session, print its result");
-  add_server(*call, parsed);
+  add_session(*call, parsed);
   call->add_option("FN", parsed.function, "The function, such as table.get")->required();
   call->add_option("ARGS", parsed.args, "Each as JSON, or a string if it is not JSON");
   call->footer(
@@ -132,13 +163,14 @@ int run(std::vector<std::string> args, Streams streams) {
       "are numbers.");
 
   CLI::App* list = app.add_subcommand("tables", "List the tables of a session");
-  add_server(*list, parsed);
+  add_session(*list, parsed);
 
   app.add_subcommand("explain", "Say what an error means and what helps")
       ->add_option("CODE", parsed.code, "Such as KONTRACT_TIMEOUT; all if not given");
   app.add_subcommand("check", "Verify a data directory that no server has open")
       ->add_option("DIR", parsed.directory, "The data directory")
       ->required();
+  add_sql(app, parsed.sql);
   add_token(app, parsed);
   app.add_subcommand("version", "Print the version");
 
@@ -150,7 +182,9 @@ int run(std::vector<std::string> args, Streams streams) {
     return kUsage;
   }
   try {
-    if (!args.empty() && args.front() == "call") args = mark_whole(std::move(args));
+    if (!args.empty() && (args.front() == "call" || args.front() == "sql")) {
+      args = mark_whole(std::move(args));
+    }
     std::ranges::reverse(args);  // as CLI11 takes a vector
     app.parse(std::move(args));
   } catch (const CLI::ParseError& stopped) {
@@ -162,9 +196,10 @@ int run(std::vector<std::string> args, Streams streams) {
                 << "Run `kontract --help`, or `kontract COMMAND --help`.\n";
     return kUsage;
   }
-  for (std::string& arg : parsed.args) {
-    if (arg.starts_with(kWhole)) arg.erase(0, 1);
+  for (auto* words : {&parsed.args, &parsed.sql.params}) {
+    for (std::string& arg : *words) unmark(arg);
   }
+  unmark(parsed.sql.sql);
   return dispatch(app, parsed, streams);
 }
 

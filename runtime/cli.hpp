@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "runtime/config.hpp"
+#include "storage/json.hpp"
 
 namespace kontract::cli {
 
@@ -34,10 +35,30 @@ int serve(ServeOptions options, Streams streams);
 struct Server {
   std::string url, token;
 };
+// Asks for one call, on a connection of its own. `owner`: whose session it must be; empty: any.
+// Errors: with hints for the command line.
+Result<Json> ask(const Server& server, const std::string& session, const std::string& owner,
+                 const std::string& function, Json args);
+// Each as JSON, or a string if it is not JSON.
+Json json_list(const std::vector<std::string>& args);
+
 // One call; `args` are JSON, or strings where they are not.
 int call(const Server& server, const std::string& session, const std::string& function,
          const std::vector<std::string>& args, Streams streams);
 int tables(const Server& server, const std::string& session, Streams streams);
+
+struct SqlRequest {
+  Server server;
+  std::string secret;  // to sign a token with
+  std::string owner;   // empty: the token's, or dev
+  std::string session = "default";
+  std::string data;  // not empty: that directory instead of a server
+  std::string sql;
+  std::vector<std::string> params;
+  bool json = false;
+};
+// One statement over a session's registry: registry.exec.
+int sql(const SqlRequest& request, Streams streams);
 
 // All codes if `code` is empty.
 int explain(const std::string& code, Streams streams);

@@ -1,4 +1,4 @@
-// `kontract call` and `kontract tables`: what asks a running server.
+// What asks a running server: `kontract call` and `kontract tables`.
 
 #include <algorithm>
 #include <array>
@@ -10,8 +10,27 @@
 namespace kontract::cli {
 namespace {
 
-Result<Json> ask(const Server& server, const std::string& session, const std::string& function,
-                 Json args) {
+std::string letters(std::uint64_t permissions) {
+  std::string text = "RWX";
+  for (int i = 0; i < 3; ++i) {
+    if ((permissions >> (2 - i) & 1) == 0) text[i] = '-';
+  }
+  return text;
+}
+
+}  // namespace
+
+Json json_list(const std::vector<std::string>& args) {
+  Json list = Json::array();
+  for (const std::string& arg : args) {
+    auto parsed = parse_json(arg);
+    list.push_back(parsed ? std::move(*parsed) : Json(arg));
+  }
+  return list;
+}
+
+Result<Json> ask(const Server& server, const std::string& session, const std::string& owner,
+                 const std::string& function, Json args) {
   ClientOptions options;
   options.url = server.url;
   options.token = server.token;
@@ -28,36 +47,28 @@ Result<Json> ask(const Server& server, const std::string& session, const std::st
     }
     return error;
   }
+  if (!owner.empty() && welcome->owner != owner) {
+    return Error(Errc::forbidden, "Here the owner is " + welcome->owner + ", not " + owner,
+                 server.token.empty() || welcome->owner == "dev"
+                     ? "A server without a secret has the one owner dev: leave --owner out, or "
+                       "start the server with --secret."
+                     : "The token is another owner's: leave --token out and give --secret.");
+  }
   auto answer = client.call(function, std::move(args));
   if (!answer) return std::move(answer).error();
   return std::move(answer->result);
 }
 
-std::string letters(std::uint64_t permissions) {
-  std::string text = "RWX";
-  for (int i = 0; i < 3; ++i) {
-    if ((permissions >> (2 - i) & 1) == 0) text[i] = '-';
-  }
-  return text;
-}
-
-}  // namespace
-
 int call(const Server& server, const std::string& session, const std::string& function,
          const std::vector<std::string>& args, Streams streams) {
-  Json list = Json::array();
-  for (const std::string& arg : args) {
-    auto parsed = parse_json(arg);
-    list.push_back(parsed ? std::move(*parsed) : Json(arg));
-  }
-  const auto result = ask(server, session, function, std::move(list));
+  const auto result = ask(server, session, "", function, json_list(args));
   if (!result) return report(result.error(), streams);
   streams.out << to_text(*result) << "\n";
   return kDone;
 }
 
 int tables(const Server& server, const std::string& session, Streams streams) {
-  const auto result = ask(server, session, "table.list", Json::array());
+  const auto result = ask(server, session, "", "table.list", Json::array());
   if (!result) return report(result.error(), streams);
   std::vector<std::array<std::string, 3>> rows{{"TABLE", "PERMISSIONS", "RECORDS"}};
   for (const Json& table : *result) {

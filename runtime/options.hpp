@@ -18,6 +18,7 @@ struct Options {
   StoreOptions store;
   SessionOptions sessions;
   ServerOptions server;
+  bool listen = true;    // else only calls in process reach it; port() is 0
   unsigned threads = 0;  // 0: one for each core
   Scheduler scheduler = Scheduler::asio;
   std::chrono::milliseconds drain_timeout{limits::kDrainTimeout};

@@ -96,6 +96,7 @@ Result<std::unique_ptr<Runtime>> Runtime::start(Options options) {
   parts.directory =
       std::make_unique<Directory>(*parts.actors, *parts.store, parts.options.sessions);
 
+  if (!parts.options.listen) return runtime;
   parts.options.server.record_bytes_max = parts.options.store.record_bytes_max;
   parts.options.server.record_id_bytes_max = parts.options.store.record_id_bytes_max;
   Server::Parts server;
@@ -112,7 +113,7 @@ Result<std::unique_ptr<Runtime>> Runtime::start(Options options) {
 
 Runtime::~Runtime() { stop(); }
 
-std::uint16_t Runtime::port() const { return parts_->server->port(); }
+std::uint16_t Runtime::port() const { return parts_->server ? parts_->server->port() : 0; }
 
 Directory& Runtime::directory() { return *parts_->directory; }
 

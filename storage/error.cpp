@@ -10,10 +10,11 @@ namespace {
 
 // In the order of the enumeration, without gaps: traits() indexes it.
 constexpr std::array kErrors = {
-    ErrorTraits{Errc::storage_ptr_not_found, "KONTRACT_STORAGE_PTR_NOT_FOUND", 404, false,
-                "The session's registry (its storage table) has no table of this name.",
-                "Create it with table.create, or correct the name: table.list shows those that the "
-                "session has. Names are case-sensitive."},
+    ErrorTraits{
+        Errc::storage_ptr_not_found, "KONTRACT_STORAGE_PTR_NOT_FOUND", 404, false,
+        "The session's registry (its storage table) has no table of this name.",
+        "Register it with table.create or `kontract sql`, or correct the name: table.list shows "
+        "those that the session has. Names are case-sensitive."},
     ErrorTraits{Errc::permission_denied, "KONTRACT_PERMISSION_DENIED", 403, false,
                 "The call needs a permission bit (R reads, W writes, X deletes) that the token or "
                 "the table does not grant, or it writes a field that is read-only.",

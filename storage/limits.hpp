@@ -49,6 +49,13 @@ inline constexpr std::size_t kQueryScanMax = 10'000;
 inline constexpr std::size_t kQueryScanBytesMax = 8 * kMiB;
 inline constexpr std::size_t kFilterValuesMax = 100;
 
+// One statement of SQL.
+inline constexpr std::size_t kSqlBytesMax = 16 * kKiB;
+inline constexpr std::size_t kSqlParametersMax = 100;
+inline constexpr std::size_t kSqlRowsMax = 10'000;
+inline constexpr std::size_t kSqlResultBytesMax = 1 * kMiB;  // its rows; also one value in it
+inline constexpr std::chrono::milliseconds kSqlTime{200};
+
 // Commit groups: what one LMDB write transaction may take.
 inline constexpr std::size_t kGroupBatchesMax = 4096;
 inline constexpr std::size_t kGroupBytesMax = 8 * kMiB;

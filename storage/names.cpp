@@ -97,19 +97,6 @@ std::string shown(std::string_view name) {
   return std::string(name.substr(0, end)) + "...";
 }
 
-Error table_not_found(std::string_view id) {
-  Error error(Errc::storage_ptr_not_found, "Table " + shown(id) + " not found");
-  // Only a name that may be one goes into a command that somebody will paste into a shell.
-  if (Status valid = validate_table_id(id); !valid) {
-    error.hint = std::move(valid).error().message;
-  } else {
-    // Quoted for the program, which would take 7 for a number, and for the shell.
-    error.hint =
-        "Register it first: kontract call SESSION table.create '\"" + std::string(id) + "\"'";
-  }
-  return error;
-}
-
 std::string make_ptr(std::string_view table_id) {
   constexpr std::string_view kStart = "tbl_";
   const auto random = random_bytes<8>();

@@ -60,8 +60,11 @@ Status validate_record_id(std::string_view id);  // at most limits::kRecordIdByt
 // A name from outside as a message may hold it: cut if it is long.
 std::string shown(std::string_view name);
 
-// "Table X not found", with the command that registers it as the hint.
+// "Table X not found". Where the session is known, the hint is the command that registers the table
+// there, as a shell takes it; or the one that takes it over from the owner it is registered for.
 Error table_not_found(std::string_view id);
+Error table_not_found(std::string_view id, const Identity& session);
+Error table_of_another_owner(std::string_view id, const Identity& session);
 
 // A new physical name for a logical id: tbl_<id>_<random>, with what a ptr cannot hold left out.
 std::string make_ptr(std::string_view table_id);

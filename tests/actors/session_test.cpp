@@ -23,7 +23,7 @@ TEST_F(SessionTest, ATableThatIsNotRegisteredIsNotFoundWithTheCureAsHint) {
   ASSERT_FALSE(answer.result);
   EXPECT_EQ(answer.result.error().name(), "KONTRACT_STORAGE_PTR_NOT_FOUND");
   EXPECT_EQ(answer.result.error().message, "Table users not found");
-  EXPECT_THAT(std::string(answer.result.error().hint_or_cure()), HasSubstr("table.create"));
+  EXPECT_THAT(std::string(answer.result.error().hint_or_cure()), HasSubstr("kontract sql"));
 }
 
 TEST_F(SessionTest, RecordFunctionsDoWhatTheProtocolSays) {

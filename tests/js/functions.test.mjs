@@ -65,7 +65,7 @@ test('a table that is not registered is named, with a hint', async (t) => {
     await t.test(call[0], async () => {
       const error = await session.fails('KONTRACT_STORAGE_PTR_NOT_FOUND', ...call);
       assert.equal(error.message, 'Table users not found');
-      assert.match(error.hint, /table\.create/);
+      assert.match(error.hint, /kontract sql .*INSERT INTO storage/);
     });
   }
 });

@@ -112,6 +112,96 @@ TEST_F(CliServerTest, CheckReadsADirectoryThatNoServerHasOpen) {
   EXPECT_THAT(outcome.out, HasSubstr("no problems"));
 }
 
+constexpr const char* kInsert =
+    "INSERT INTO storage (id, ptr, owner, permissions) "
+    "VALUES ('users', 'tbl_users_abc123', 'tenant-1', 7);";
+
+TEST_F(CliServerTest, SqlRegistersShowsAndDropsTables) {
+  auto outcome = ask({"sql", kInsert});
+  EXPECT_EQ(outcome.out, "1 row changed\n") << outcome.err;
+  EXPECT_EQ(ask({"sql", "INSERT INTO storage (id, ptr) VALUES (?, $2)", "b", "p"}).code, 0);
+  EXPECT_EQ(ask({"sql", "SELECT * FROM storage ORDER BY id"}).out,
+            "id     ptr               owner     permissions  schema\n"
+            "b      p                 dev       7            NULL\n"
+            "users  tbl_users_abc123  tenant-1  7            NULL\n");
+  EXPECT_EQ(ask({"sql", "SELECT id FROM storage WHERE ptr = :p", R"({"p":"p"})"}).out, "id\nb\n");
+  EXPECT_EQ(ask({"sql", "--json", "SELECT -1 = ? AS same", "-1"}).out,
+            "{\"changes\":0,\"columns\":[\"same\"],\"rows\":[{\"same\":1}]}\n");
+  EXPECT_EQ(ask({"sql", "SELECT char(27) AS c"}).out, "c\n\"\\u001b\"\n");
+  EXPECT_EQ(ask({"sql", "DELETE FROM storage"}).out, "2 rows changed\n");
+  EXPECT_EQ(ask({"sql", "--session", "other", "SELECT count(*) AS n FROM storage"}).out, "n\n0\n");
+  outcome = ask({"sql", "DROP TABLE storage"});
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_THAT(outcome.err, StartsWith("KONTRACT_EXEC_FAILED: not authorized"));
+}
+
+TEST_F(CliServerTest, SqlForAnotherOwnerNeedsAServerWithASecret) {
+  const auto outcome = ask({"sql", "--owner", "acme", "SELECT 1"});
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_THAT(outcome.err, AllOf(HasSubstr("the owner is dev, not acme"), HasSubstr("secret")));
+  // Nor does signing help.
+  EXPECT_EQ(ask({"sql", "--owner", "acme", "--secret", std::string(32, 's'), "SELECT 1"}).err,
+            outcome.err);
+}
+
+TEST(CliSqlTest, WithTheSecretItSignsForTheOwner) {
+  const Directory directory;
+  const std::string secret(32, 's');
+  Options options;
+  options.store.data = directory.path();
+  options.store.ballast_bytes = 0;
+  options.server.port = 0;
+  options.server.secret = secret;
+  auto runtime = Runtime::start(options);
+  ASSERT_TRUE(runtime) << runtime.error().message;
+  const std::string url = "ws://127.0.0.1:" + std::to_string((*runtime)->port());
+  const auto ask = [&](std::vector<std::string> args) {
+    args.insert(args.begin(), {"sql", "--url", url});
+    return kontract_program(std::move(args));
+  };
+  const auto made = ask({"--secret", secret, "--owner", "acme", "--json",
+                         "INSERT INTO storage (id) VALUES ('t') RETURNING owner"});
+  EXPECT_THAT(made.out, HasSubstr(R"("rows":[{"owner":"acme"}])")) << made.err;
+  for (const std::vector<std::string>& args :
+       {std::vector<std::string>{"SELECT 1"},
+        {"--owner", "acme", "SELECT 1"},
+        {"--owner", "acme", "--secret", std::string(32, 'x'), "SELECT 1"}}) {
+    const auto refused = ask(args);
+    EXPECT_EQ(refused.code, 1);
+    EXPECT_THAT(refused.err, AllOf(StartsWith("KONTRACT_UNAUTHORIZED"), HasSubstr("secret")));
+  }
+}
+
+TEST_F(CliServerTest, SqlWorksOnADirectoryThatNoServerHasOpen) {
+  const std::string data = directory_.path().string();
+  const auto on_directory = [&](std::vector<std::string> args) {
+    args.insert(args.begin(), {"sql", "--data", data});
+    return kontract_program(std::move(args));
+  };
+  const auto busy = on_directory({"SELECT 1"});
+  EXPECT_EQ(busy.code, 1);
+  EXPECT_THAT(busy.err, AllOf(StartsWith("KONTRACT_INVALID_REQUEST"), HasSubstr("open")));
+  ask({"sql", "--session", "room", "INSERT INTO storage (id) VALUES ('users')"});
+  runtime_->stop();
+  runtime_.reset();
+
+  EXPECT_EQ(on_directory({"--session", "room", "SELECT id, owner FROM storage"}).out,
+            "id     owner\nusers  dev\n");
+  EXPECT_EQ(on_directory({"--owner", "acme", kInsert}).out, "1 row changed\n");
+  EXPECT_EQ(on_directory({"--owner", "acme", "SELECT id FROM storage"}).out, "id\nusers\n");
+  EXPECT_EQ(on_directory({"SELECT id FROM storage"}).out, "id\n");
+  EXPECT_EQ(on_directory({"--session", "a b", "SELECT 1"}).code, 1);
+}
+
+TEST(CliSqlTest, ADirectoryThatIsNoneIsNotMadeOne) {
+  const Directory directory;
+  const auto missing = directory.path() / "typo";
+  const auto outcome = kontract_program({"sql", "--data", missing.string(), "SELECT 1"});
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_THAT(outcome.err, HasSubstr("is no data directory"));
+  EXPECT_FALSE(std::filesystem::exists(missing));
+}
+
 TEST(CliTest, ServeRefusesToStartWhereItCannot) {
   const auto outcome =
       kontract_program({"serve", "--port", "0", "--data", "/dev/null", "--log-level", "off"});
@@ -142,6 +232,7 @@ TEST(CliTest, WrongUsageExitsWithTwoAndNamesWhatIsWrong) {
         Case{{"token", "issue", "--owner", "o", "--perm", "7", "--secret", std::string(32, 's'),
               "--ttl", "2h"},
              "--ttl"},
+        Case{{"sql"}, "SQL"}, Case{{"sql", "--secret", "s", "SELECT 1"}, "shorter"},
         Case{{"tables"}, "SESSION"}}) {
     SCOPED_TRACE(c.message);
     const auto outcome = kontract_program(c.args);

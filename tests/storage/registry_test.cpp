@@ -167,10 +167,46 @@ TEST(RegistryTest, NamesAreCheckedAndTheErrorSaysWhatIsAllowed) {
 }
 
 TEST(RegistryTest, ATableThatIsNotThereIsAnsweredWithHowToRegisterIt) {
-  const Error error = table_not_found("users");
-  EXPECT_EQ(error.code, Errc::storage_ptr_not_found);
-  EXPECT_EQ(error.message, "Table users not found");
-  EXPECT_NE(error.hint.find("kontract call SESSION table.create '\"users\"'"), std::string::npos);
+  struct Case {
+    const char* name;
+    Identity session;
+    const char* command;  // up to the ptr, which is random
+    const char* rest;
+  };
+  for (const Case& c :
+       {Case{"usual", {"dev", "default"}, "kontract sql \"INSERT INTO ", ", 'dev', 7);\""},
+        Case{"another session",
+             {"dev", "room"},
+             "kontract sql --session=room \"INSERT INTO ",
+             ", 'dev', 7);\""},
+        Case{"another owner",
+             {"a b", "default"},
+             "kontract sql --owner=\"a b\" \"INSERT INTO ",
+             ", 'a b', 7);\""},
+        Case{"quotes of SQL",
+             {"o'n", "default"},
+             "kontract sql --owner=\"o'n\" \"INSERT INTO ",
+             ", 'o''n', 7);\""},
+        Case{"what a shell expands",
+             {"o'n$x", "default"},
+             "kontract sql --owner='o'\\''n$x' 'INSERT INTO ",
+             ", '\\''o'\\'''\\''n$x'\\'', 7);'"}}) {
+    SCOPED_TRACE(c.name);
+    const Error error = table_not_found("users", c.session);
+    EXPECT_EQ(error.code, Errc::storage_ptr_not_found);
+    EXPECT_EQ(error.message, "Table users not found");
+    EXPECT_TRUE(error.hint.starts_with(std::string("Register it first: ") + c.command))
+        << error.hint;
+    EXPECT_TRUE(error.hint.ends_with(c.rest)) << error.hint;
+  }
+}
+
+TEST(RegistryTest, ANameThatCannotBeATablesIsNotPutIntoACommand) {
+  for (const std::string& id : {"a b"s, "$(reboot)"s, ""s}) {
+    const Error error = table_not_found(id, {"dev", "default"});
+    EXPECT_EQ(error.hint.find("kontract"), std::string::npos) << error.hint;
+    EXPECT_TRUE(error.hint.starts_with("A table id is")) << error.hint;
+  }
 }
 
 TEST(RegistryTest, APtrIsMadeOfTheIdAndIsNewEachTime) {
