@@ -180,16 +180,28 @@ void TableActor::maintain(const TableMaintain& request) {
   // After a failed group the table is read again by its next call; until then nothing is known.
   if (log.epoch() != table_->epoch() || !log.admit(/*frees_space=*/true)) return;
   WriteBatch batch;
-  const Result<bool> more = table_->collect_garbage(
-      request.oldest_reader, std::chrono::system_clock::now(), limits::kBatchOpsMax, batch);
+  const Result<bool> more = maintain_round(request, batch);
   if (!more) shard_.options().alarm(more.error().message);
-  if (!more || batch.empty()) return;
-  const Ticket ticket = log.append(std::move(batch), table_->epoch(), nullptr);
+  if (!more) return;
+  if (!batch.empty()) log.append(std::move(batch), table_->epoch(), nullptr);
   if (!*more) return;
-  // Goes on when these are applied, so that it does not find them again.
+  // Goes on when this is applied, so that it is not found again.
   collecting_ = true;
-  log.when_applied(ticket,
+  log.when_applied(log.appended(),
                    send_when(TableAddress(this), TableMaintain{request.oldest_reader, true}));
+}
+
+// As long as indexes are not finished, every other round is theirs. They need room.
+Result<bool> TableActor::maintain_round(const TableMaintain& request, WriteBatch& batch) {
+  const bool indexes =
+      table_->indexes_unfinished() && shard_.log().admit(/*frees_space=*/false).has_value();
+  index_turn_ = indexes && !index_turn_;
+  Result<bool> more =
+      index_turn_ ? table_->maintain_indexes(limits::kBatchOpsMax, batch)
+                  : table_->collect_garbage(request.oldest_reader, std::chrono::system_clock::now(),
+                                            limits::kBatchOpsMax, batch);
+  if (more && indexes) more = true;
+  return more;
 }
 
 // What the call was let in under must still hold: if a group failed since, the txid, or the table
@@ -208,6 +220,8 @@ Status TableActor::ensure_open() {
   Result<std::unique_ptr<Table>> opened = Table::open(shard_, session_, row_);
   if (!opened) return std::move(opened).error();
   table_ = std::move(*opened);
+  // What was not finished goes on; no garbage is collected without a word of who reads.
+  if (table_->indexes_unfinished()) caf::anon_send(TableAddress(this), TableMaintain{0});
   return {};
 }
 

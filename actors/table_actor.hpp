@@ -20,7 +20,7 @@
 
 namespace kontract {
 
-// Collect garbage that no reader at or after this txid needs.
+// Collect garbage that no reader at or after this txid needs, and go on building indexes.
 struct TableMaintain {
   Txid oldest_reader;
   bool continued = false;  // the actor's own: goes on with a round that found more
@@ -75,6 +75,7 @@ class TableActor final : public TableAddress::base {
   Status execute(const JointPart::Operation& operation, Joint::Report& report);
   void settle_gate(const Outcome& outcome);
   void maintain(const TableMaintain& request);
+  Result<bool> maintain_round(const TableMaintain& request, WriteBatch& batch);
 
   Status ensure_open();
   Status begin(const Call& call);
@@ -89,6 +90,7 @@ class TableActor final : public TableAddress::base {
   Ticket barrier_;
   bool behind_barrier_ = false;  // waits for TableResume
   bool collecting_ = false;      // a continued TableMaintain is under way
+  bool index_turn_ = false;      // the last round was one of indexes, not of garbage
   std::shared_ptr<Joint> gate_;  // waits for this joint's Outcome
   std::deque<Work> waiting_;
 };

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "storage/data_directory.hpp"
+#include "storage/index_check.hpp"
 #include "storage/journal.hpp"
 #include "storage/page_check.hpp"
 #include "storage/schema.hpp"
@@ -45,7 +46,7 @@ class ShardCheck {
          {&ShardCheck::versions, &ShardCheck::orders, &ShardCheck::sessions, &ShardCheck::tables}) {
       if (Status done = (this->*step)(); !done) return done;
     }
-    return {};
+    return check_indexes(*txn, [this](const std::string& what) { problem(what); });
   }
 
  private:

@@ -31,8 +31,11 @@ enum class Keyspace : std::uint8_t {
   versions = 3,
   order = 4,
   garbage = 5,
+  indexes = 6,
 };
-inline constexpr std::size_t kKeyspaces = 6;
+inline constexpr std::size_t kKeyspaces = 7;
+// Those that the first kontract made. The later ones are added where they are missing.
+inline constexpr std::size_t kFirstKeyspaces = 6;
 
 struct WriteOp {
   Keyspace space;

@@ -17,8 +17,8 @@
 namespace kontract {
 namespace {
 
-constexpr std::array<const char*, kKeyspaces> kKeyspaceNames = {"meta",     "sessions", "registry",
-                                                                "versions", "order",    "garbage"};
+constexpr std::array<const char*, kKeyspaces> kKeyspaceNames = {
+    "meta", "sessions", "registry", "versions", "order", "garbage", "indexes"};
 
 // The least map that has room for the trees of all keyspaces and a write to each.
 constexpr std::size_t kMapBytesMin = 256 * limits::kKiB;
@@ -113,17 +113,23 @@ Status Environment::open_keyspaces(bool read_only) {
   if (rc == 0) rc = mdb_stat(txn, main, &stat);
   const bool empty = rc == 0 && stat.ms_entries == 0;
   std::size_t found = 0;
+  bool complete = true;
   while (rc == 0 && found < kKeyspaces) {
     rc = mdb_dbi_open(txn, kKeyspaceNames[found], 0, &dbi_[found]);
+    if (rc == MDB_NOTFOUND && found >= kFirstKeyspaces) {
+      dbi_[found] = kNoKeyspace;
+      complete = false;
+      rc = 0;
+    }
     if (rc == 0) ++found;
   }
   if (rc == 0) rc = mdb_txn_commit(std::exchange(txn, nullptr));  // keeps the handles
   mdb_txn_abort(txn);
-  if (rc == 0) return {};
-  if ((rc != MDB_NOTFOUND && rc != MDB_INCOMPATIBLE) || found == kKeyspaces) {
+  if (rc == 0 && (complete || read_only)) return {};
+  if (rc != 0 && ((rc != MDB_NOTFOUND && rc != MDB_INCOMPATIBLE) || found == kKeyspaces)) {
     return lmdb_error(rc, "cannot open its keyspaces", file_);
   }
-  if (!empty || read_only) {
+  if (rc != 0 && (!empty || read_only)) {
     return not_ours(file_, std::string("it has no keyspace `") + kKeyspaceNames[found] + '`');
   }
 

@@ -47,7 +47,7 @@ class Cursor {
   Cursor(MDB_cursor* cursor, const class Environment* env) : cursor_(cursor), env_(env) {}
   Result<bool> move(int op);
 
-  MDB_cursor* cursor_;
+  MDB_cursor* cursor_;  // null in a keyspace that is not there
   const class Environment* env_;
   std::string_view key_, value_;
 };
@@ -141,6 +141,8 @@ class Environment {
   void give_back(MDB_txn* txn) noexcept;
 
   MDB_env* env_ = nullptr;
+  // Of a keyspace that an older directory lacks, opened read-only: nothing is in it.
+  static constexpr unsigned kNoKeyspace = ~0U;
   unsigned dbi_[kKeyspaces] = {};
   std::unique_ptr<ReaderPool> readers_;
   std::filesystem::path file_;

@@ -67,6 +67,12 @@ Key& Key::bytes(std::string_view text) {
 
 Key& Key::u8(char byte) { return bytes({&byte, 1}); }
 
+Key& Key::u16(std::uint16_t value) {
+  char out[sizeof value];
+  put_be(out, value);
+  return bytes({out, sizeof out});
+}
+
 Key& Key::u32(std::uint32_t value) {
   char out[sizeof value];
   put_be(out, value);

@@ -11,9 +11,11 @@
 //   registry  't' u64(session) id                                   TableRow
 //             'd' u64(session) u32(table)                           -          dropped, to purge
 //             'c' u64(session) u32(table)                           CountRow
+//             'i' u64(session) u32(table) u16(index)                IndexRow
 //   versions  u64(session) u32(table) id 00 u64(~txid)              VersionRow
 //   order     u64(session) u32(table) u64(order)                    id
 //   garbage   u64(session) u32(table) u64(superseding) u64(old) id  u64(ms since 1970)
+//   indexes   u64(session) u32(table) entry u64(order)              u64(txid) id
 //
 //   value := layout:u8  payload  crc:u32
 //
@@ -36,6 +38,7 @@
 #include <vector>
 
 #include "storage/commit_log.hpp"
+#include "storage/index.hpp"
 #include "storage/limits.hpp"
 #include "storage/registry.hpp"
 #include "storage/result.hpp"
@@ -53,6 +56,7 @@ class Key {
   std::string str() const { return std::string(view()); }
 
   Key& u8(char byte);
+  Key& u16(std::uint16_t value);
   Key& u32(std::uint32_t value);
   Key& u64(std::uint64_t value);
   Key& bytes(std::string_view text);
@@ -117,6 +121,11 @@ struct TableNoKey {
   SessionNo session = 0;
   TableNo table = 0;
 };
+struct IndexRowKey {
+  SessionNo session = 0;
+  TableNo table = 0;
+  IndexNo index = 0;
+};
 struct CountRow {
   std::uint64_t records = 0;
   Txid changed = 0;  // the last transaction that changed `records`
@@ -127,15 +136,20 @@ Key table_prefix(SessionNo session);
 Key dropped_key(SessionNo session, TableNo table);
 Key dropped_prefix(SessionNo session);
 Key count_key(SessionNo session, TableNo table);
+Key index_row_key(SessionNo session, TableNo table, IndexNo index);
+Key index_row_prefix(SessionNo session, TableNo table);
 std::string table_value(const Key& key, const TableRow& row);
 std::string dropped_value(const Key& key);
 std::string count_value(const Key& key, const CountRow& row);
+std::string index_row_value(const Key& key, const IndexRow& row);
 Result<TableKey> parse_table_key(std::string_view key);
 Result<TableNoKey> parse_dropped_key(std::string_view key);
 Result<TableNoKey> parse_count_key(std::string_view key);
+Result<IndexRowKey> parse_index_row_key(std::string_view key);
 Result<TableRow> parse_table(std::string_view key, std::string_view value);
 Status parse_dropped(std::string_view key, std::string_view value);
 Result<CountRow> parse_count(std::string_view key, std::string_view value);
+Result<IndexRow> parse_index_row(std::string_view key, std::string_view value);
 
 // ---- versions
 //
@@ -160,7 +174,7 @@ struct VersionRow {
 // of T - 1 finds the newest row that is before T.
 Key version_key(SessionNo session, TableNo table, std::string_view id, Txid txid);
 Key version_prefix(SessionNo session, TableNo table, std::string_view id);  // of all rows of an id
-Key rows_prefix(SessionNo session, TableNo table);  // in versions, order and garbage alike
+Key rows_prefix(SessionNo session, TableNo table);  // in all keyspaces of rows
 std::string version_value(const Key& key, const VersionRow& row);
 Result<VersionKey> parse_version_key(std::string_view key);
 // Whether two keys of versions differ in the txid only.
@@ -199,6 +213,31 @@ Key garbage_key(const GarbageKey& row);
 std::string garbage_value(const Key& key, std::int64_t superseded_ms);
 Result<GarbageKey> parse_garbage_key(std::string_view key);
 Result<std::int64_t> parse_garbage(std::string_view key, std::string_view value);
+
+// ---- indexes
+//
+// An entry is u16(index) and the encoded values of the record's fields (storage/index_key.hpp). A
+// row says that some version of the record with this order has these values. `txid` is that of the
+// latest version that took them up; versions that kept them since are not counted.
+
+struct IndexKey {
+  SessionNo session = 0;
+  TableNo table = 0;
+  std::string_view entry;
+  std::uint64_t order = 0;
+};
+struct IndexValue {
+  Txid txid = 0;
+  std::string_view id;
+};
+
+Key index_key(const IndexKey& row);
+std::string index_value(const Key& key, const IndexValue& row);
+Result<IndexKey> parse_index_key(std::string_view key);
+Result<IndexValue> parse_index(std::string_view key, std::string_view value);
+
+// The first two bytes of an entry. REQUIRES: parsed or built here.
+IndexNo index_of(std::string_view entry);
 
 // ---- journal
 //

@@ -117,6 +117,18 @@ Key count_key(SessionNo session, TableNo table) {
   return key;
 }
 
+Key index_row_prefix(SessionNo session, TableNo table) {
+  Key key = numbered('i', session);
+  key.u32(table);
+  return key;
+}
+
+Key index_row_key(SessionNo session, TableNo table, IndexNo index) {
+  Key key = index_row_prefix(session, table);
+  key.u16(index);
+  return key;
+}
+
 std::string table_value(const Key& key, const TableRow& row) {
   ByteWriter out = begin_value(7 + row.ptr.size() + row.owner.size() + row.schema.size());
   out.be(row.no).be(row.permissions).counted<std::uint8_t>(row.ptr);
@@ -129,6 +141,15 @@ std::string dropped_value(const Key& key) { return seal(Keyspace::registry, key,
 std::string count_value(const Key& key, const CountRow& row) {
   ByteWriter out = begin_value(16);
   out.be(row.records).be(row.changed);
+  return seal(Keyspace::registry, key, std::move(out));
+}
+
+std::string index_row_value(const Key& key, const IndexRow& row) {
+  ByteWriter out = begin_value(64);
+  out.be(static_cast<std::uint8_t>(row.state));
+  out.be(static_cast<std::uint8_t>(row.definition.unique));
+  out.be(static_cast<std::uint8_t>(row.definition.fields.size()));
+  for (const std::string& path : row.definition.fields) out.counted<std::uint8_t>(path);
   return seal(Keyspace::registry, key, std::move(out));
 }
 
@@ -156,6 +177,14 @@ Result<TableNoKey> parse_table_no_key(char letter, std::string_view key) {
 
 Result<TableNoKey> parse_dropped_key(std::string_view key) { return parse_table_no_key('d', key); }
 Result<TableNoKey> parse_count_key(std::string_view key) { return parse_table_no_key('c', key); }
+
+Result<IndexRowKey> parse_index_row_key(std::string_view key) {
+  ByteReader in(key);
+  const char letter = in.be<char>();
+  IndexRowKey parsed{in.be<SessionNo>(), in.be<TableNo>(), in.be<IndexNo>()};
+  if (letter != 'i' || !in.done()) return bad_key(Keyspace::registry, key);
+  return parsed;
+}
 
 Result<TableRow> parse_table(std::string_view key, std::string_view value) {
   auto parsed = parse_table_key(key);
@@ -189,6 +218,26 @@ Result<CountRow> parse_count(std::string_view key, std::string_view value) {
   row.records = in.be<std::uint64_t>();
   row.changed = in.be<Txid>();
   if (!in.done()) return bad_value(Keyspace::registry, key);
+  return row;
+}
+
+Result<IndexRow> parse_index_row(std::string_view key, std::string_view value) {
+  auto parsed = parse_index_row_key(key);
+  if (!parsed) return std::move(parsed).error();
+  auto payload = open(Keyspace::registry, key, value);
+  if (!payload) return std::move(payload).error();
+  ByteReader in(*payload);
+  const auto state = in.be<std::uint8_t>();
+  const auto unique = in.be<std::uint8_t>();
+  const auto fields = in.be<std::uint8_t>();
+  IndexRow row{parsed->index, {{}, unique == 1}, static_cast<IndexState>(state)};
+  for (std::uint8_t i = 0; i < fields && !in.failed(); ++i) {
+    row.definition.fields.emplace_back(in.counted<std::uint8_t>());
+  }
+  if (!in.done() || fields == 0 || unique > 1 || row.state < IndexState::building ||
+      row.state > IndexState::dropped) {
+    return bad_value(Keyspace::registry, key);
+  }
   return row;
 }
 

@@ -1,4 +1,4 @@
-// The rows of a table: versions, order and garbage.
+// The rows of a table: versions, order, garbage and indexes.
 
 #include "storage/format.hpp"
 #include "storage/format_frame.hpp"
@@ -140,6 +140,48 @@ Result<std::int64_t> parse_garbage(std::string_view key, std::string_view value)
   const auto ms = static_cast<std::int64_t>(in.be<std::uint64_t>());
   if (!in.done()) return bad_value(Keyspace::garbage, key);
   return ms;
+}
+
+// ---- indexes
+
+Key index_key(const IndexKey& row) {
+  Key key;
+  key.u64(row.session).u32(row.table).bytes(row.entry).u64(row.order);
+  return key;
+}
+
+std::string index_value(const Key& key, const IndexValue& row) {
+  ByteWriter out = begin_value(8 + row.id.size());
+  out.be(row.txid).bytes(row.id);
+  return seal(Keyspace::indexes, key, std::move(out));
+}
+
+Result<IndexKey> parse_index_key(std::string_view key) {
+  ByteReader in(key);
+  IndexKey parsed;
+  parsed.session = in.be<SessionNo>();
+  parsed.table = in.be<TableNo>();
+  // Its number and one value at least.
+  if (in.left() < sizeof(IndexNo) + 1 + sizeof parsed.order) return bad_key(Keyspace::indexes, key);
+  parsed.entry = in.bytes(in.left() - sizeof parsed.order);
+  parsed.order = in.be<std::uint64_t>();
+  return parsed;
+}
+
+Result<IndexValue> parse_index(std::string_view key, std::string_view value) {
+  auto payload = open(Keyspace::indexes, key, value);
+  if (!payload) return std::move(payload).error();
+  ByteReader in(*payload);
+  IndexValue parsed{in.be<Txid>(), in.rest()};
+  if (in.failed() || !id_fits(parsed.id, limits::kRecordIdBytesMax)) {
+    return bad_value(Keyspace::indexes, key);
+  }
+  return parsed;
+}
+
+IndexNo index_of(std::string_view entry) {
+  KONTRACT_ASSERT(entry.size() >= sizeof(IndexNo));
+  return get_be<IndexNo>(entry.data());
 }
 
 }  // namespace kontract::format

@@ -33,6 +33,8 @@ std::string_view name(Keyspace space) {
       return "order";
     case Keyspace::garbage:
       return "garbage";
+    case Keyspace::indexes:
+      return "indexes";
   }
   return "an unknown keyspace";
 }
@@ -75,6 +77,7 @@ Status verify_row(Keyspace space, std::string_view key, std::string_view value) 
       if (letter(key) == 't') return both(parse_table_key(key), parse_table(key, value));
       if (letter(key) == 'd') return both(parse_dropped_key(key), parse_dropped(key, value));
       if (letter(key) == 'c') return both(parse_count_key(key), parse_count(key, value));
+      if (letter(key) == 'i') return of(parse_index_row(key, value));
       break;
     case Keyspace::versions:
       return both(parse_version_key(key), parse_version(key, value));
@@ -82,12 +85,18 @@ Status verify_row(Keyspace space, std::string_view key, std::string_view value) 
       return both(parse_order_key(key), parse_order(key, value));
     case Keyspace::garbage:
       return both(parse_garbage_key(key), parse_garbage(key, value));
+    case Keyspace::indexes:
+      return both(parse_index_key(key), parse_index(key, value));
   }
   return corrupt(space, key, "its key does not parse");
 }
 
 // Walks the key by hand, not with the parse functions, since their errors come from here.
 std::string describe(Keyspace space, std::string_view key) {
+  const auto u16 = [&](std::size_t at) {
+    return static_cast<unsigned>(static_cast<std::uint8_t>(key[at])) << 8 |
+           static_cast<std::uint8_t>(key[at + 1]);
+  };
   const auto u32 = [&](std::size_t at) {
     std::uint32_t out = 0;
     for (std::size_t i = 0; i < 4; ++i) out = out << 8 | static_cast<std::uint8_t>(key[at + i]);
@@ -113,6 +122,9 @@ std::string describe(Keyspace space, std::string_view key) {
       if ((letter(key) == 'd' || letter(key) == 'c') && key.size() == 13) {
         return out + of_table(u64(1), u32(9)) + (letter(key) == 'd' ? ", dropped" : ", count");
       }
+      if (letter(key) == 'i' && key.size() == 15) {
+        return out + of_table(u64(1), u32(9)) + ", index " + std::to_string(u16(13));
+      }
       break;
     case Keyspace::versions:
       if (key.size() > 21) {
@@ -129,6 +141,12 @@ std::string describe(Keyspace space, std::string_view key) {
       if (key.size() > 28) {
         return out + of_table(u64(0), u32(8)) + quoted("record", key.substr(28)) +
                txid_text(u64(20));
+      }
+      break;
+    case Keyspace::indexes:
+      if (key.size() > 22) {
+        return out + of_table(u64(0), u32(8)) + ", index " + std::to_string(u16(12)) + ", order " +
+               std::to_string(u64(key.size() - 8));
       }
       break;
   }

@@ -11,14 +11,19 @@
 //   neighbours, since updates keep it and a new insert gets a new one);
 // - a tombstone's turn comes after that of all versions below it: it can go without bringing one
 //   of them back.
+// - its entries in indexes go too, unless the next newer row has them as well, or a later version
+//   has taken them up again: that one's txid is in the entry, or the entry is pending.
 // Rows are taken from a snapshot; that some may be gone by the time the batch is applied is
-// harmless, since no key of a version or an order is ever used again.
+// harmless, since no key of a version or an order is ever used again. An entry's key is, by an
+// update that goes back to earlier values; so what is pending is asked as well.
 
 #pragma once
 
 #include <cstdint>
 
 #include "storage/environment.hpp"
+#include "storage/index_overlay.hpp"
+#include "storage/index_set.hpp"
 #include "storage/registry.hpp"
 
 namespace kontract {
@@ -30,7 +35,9 @@ struct GarbageBounds {
 };
 
 // Returns whether more is left that could go now.
+// REQUIRES: each entry that is put by a batch that `txn` does not show is in `pending`.
 Result<bool> collect_garbage(const ReadTxn& txn, SessionNo session, TableNo table,
-                             const GarbageBounds& bounds, WriteBatch& batch);
+                             const GarbageBounds& bounds, const IndexSet& indexes,
+                             const IndexOverlay& pending, WriteBatch& batch);
 
 }  // namespace kontract

@@ -33,8 +33,12 @@ inline constexpr std::size_t kTablesPerSessionMax = 256;
 inline constexpr std::size_t kSchemaFieldsMax = 100;
 inline constexpr std::size_t kFieldNameBytesMax = 128;
 inline constexpr std::size_t kSchemaBytesMax = 64 * kKiB;  // as compact JSON, with its defaults
-inline constexpr std::size_t kIndexesMax = 16;             // of a table
+
+// Indexes. The encoded values of an entry share LMDB's key with 22 bytes that say where it belongs.
+inline constexpr std::size_t kIndexesPerTableMax = 16;
 inline constexpr std::size_t kIndexFieldsMax = 8;
+inline constexpr std::size_t kFieldPathBytesMax = 255;
+inline constexpr std::size_t kIndexedBytesMax = 480;
 
 // JSON from outside.
 inline constexpr std::size_t kJsonDepthMax = 64;
@@ -97,5 +101,6 @@ inline constexpr auto kDrainTimeout = 10s;
 
 static_assert(kRecordBytesCeiling <= kBatchBytesMax && kBatchBytesMax <= kGroupBytesMax);
 static_assert(kRecordBytesMax < kFrameBytesMax);
+static_assert(8 + 4 + 2 + kIndexedBytesMax + 8 <= kLmdbKeyBytesMax);
 
 }  // namespace kontract::limits

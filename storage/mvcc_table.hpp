@@ -11,7 +11,10 @@
 
 #include "storage/dead_orders.hpp"
 #include "storage/format.hpp"
+#include "storage/index_scan.hpp"
+#include "storage/index_set.hpp"
 #include "storage/pending_set.hpp"
+#include "storage/record_cursor.hpp"
 #include "storage/record_state.hpp"
 #include "storage/schema.hpp"
 #include "storage/staged_set.hpp"
@@ -46,15 +49,33 @@ class MvccTable final : public Table {
   Result<bool> collect_garbage(Txid oldest_reader, std::chrono::system_clock::time_point now,
                                std::size_t ops_max, WriteBatch& batch) override;
 
+  Result<bool> maintain_indexes(std::size_t ops_max, WriteBatch& batch) override;
+  bool indexes_unfinished() const override;
+  Status set_indexes(std::vector<IndexRow> rows) override;
+  const std::vector<IndexRow>& index_rows() const override { return indexes_.rows(); }
+
+  // As in SqlTable: storage/sql_table.hpp. They do not check permissions. A cursor goes before the
+  // transaction does. By index, a record that is changed while the cursor is open may come again.
+  Result<std::unique_ptr<RecordCursor>> scan(const RecordScan& scan);
+  Result<std::optional<RecordView>> by_order(std::uint64_t order);
+  std::vector<IndexRow> indexes() const { return indexes_.in_state(IndexState::ready); }
+
   const TableRow& row() const override { return row_; }
   Status set_row(TableRow row) override;
 
-  // Reads the number of records and the epoch it belongs to.
+  // Reads the number of records, the indexes, and the epoch they belong to.
   Status load();
   // Reads row_.schema. Errors: storage_corrupt.
   Status read_schema();
 
  private:
+  class OpenCursor;  // what all cursors have
+  class OneRecord;
+  class ById;
+  class ByOrder;
+  class ByIndex;
+  class QueryScan;
+
   enum class Direction : bool { first, last };
 
   Snapshot snapshot() { return {shard_.environment(), session_, row_.no}; }
@@ -70,6 +91,34 @@ class MvccTable final : public Table {
   Result<RecordState> record_to_change(std::string_view id, Snapshot& snapshot);
   // Below this transaction: pending or stored.
   Result<RecordState> committed_record(std::string_view id, Txid current, Snapshot& snapshot);
+  // The part of it that is pending: the version that is visible, or else what superseded the stored
+  // one.
+  struct PendingView {
+    std::optional<RecordState> record;
+    std::optional<Txid> superseding;
+  };
+  PendingView pending_record(std::string_view id, Txid current);
+
+  Result<QueryScan> start_query(const Json& filter, std::optional<std::uint64_t> after,
+                                bool descending, Snapshot& snapshot);
+  Result<bool> marked(IndexNo index, const ReadTxn& txn) const;
+
+  // Indexes: storage/table_indexes.cpp.
+  Result<IndexEntries> entries_to_put(std::string_view id, const RecordState& before,
+                                      std::string_view data);
+  Status require_unique(const IndexRow& index, std::string_view entry, std::string_view id,
+                        Snapshot& snapshot);
+  // Whether the newest version of the record has this entry under this order.
+  Result<bool> holds_entry(std::string_view id, std::string_view entry, std::uint64_t order,
+                           Snapshot& snapshot);
+  Result<bool> build_indexes(std::size_t ops_max, WriteBatch& batch);
+  Result<bool> fill(std::size_t ops_max, WriteBatch& batch);
+  Result<bool> check_unique(const IndexRow& index, std::size_t ops_max, WriteBatch& batch);
+  Result<bool> remove_indexes(std::size_t ops_max, WriteBatch& batch);
+  void settle_index(IndexNo index, IndexState state, WriteBatch& batch);
+  const IndexRow* index_to_remove() const;
+  bool round_applied();
+  void restart_build();
 
   Result<Json> parse_data(std::string_view id, const RecordState& record) const;
   Error conflict(Txid by) const;
@@ -90,12 +139,23 @@ class MvccTable final : public Table {
   TableRow row_;
   std::unique_ptr<const Schema> schema_;  // null: none; what row_.schema says
 
-  Epoch epoch_ = 0;  // what pending_ and count_ belong to
+  Epoch epoch_ = 0;  // what pending_, count_ and indexes_ belong to
   PendingSet pending_;
   format::CountRow count_;   // after all that is sealed
   Ticket count_ticket_ = 0;  // of the last batch that changed it
   Txid last_write_ = 0;      // transactions write in the order of their txids
   DeadOrders dead_orders_;   // what pop and shift have passed over
+
+  IndexSet indexes_;
+  struct Build {
+    bool filled = false;        // all stored versions were looked at
+    std::string position;       // of the filling, or in the index that is checked
+    std::vector<IndexNo> gone;  // no entry of these is left
+    // The round before is applied when this is; `kNotTaken`: all that is appended by now.
+    std::optional<Ticket> round;
+  };
+  static constexpr Ticket kNotTaken = ~Ticket{0};
+  Build build_;
 
   // The transaction.
   enum class Stage : std::uint8_t { none, begun, taken } stage_ = Stage::none;
@@ -104,9 +164,11 @@ class MvccTable final : public Table {
   Txid oldest_reader_ = 0;
   Ticket observed_ = 0;
   std::size_t writes_ = 0;
-  mutable StagedSet staged_;
+  mutable StagedSet staged_{indexes_};
   mutable WriteBatch batch_;  // what staged_ amounts to, once it was asked for
   mutable bool batch_built_ = true;
+
+  std::string shown_id_, shown_data_;  // what by_order() showed
 };
 
 }  // namespace kontract

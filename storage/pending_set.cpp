@@ -1,5 +1,7 @@
 #include "storage/pending_set.hpp"
 
+#include <algorithm>
+
 namespace kontract {
 namespace {
 
@@ -13,6 +15,9 @@ void PendingSet::add(std::string id, PendingVersion version) {
   KONTRACT_ASSERT(chain->second.empty() || chain->second.back().txid < version.txid);
   arrivals_.push_back({version.ticket, &*chain});
   if (version.inserted) orders_.emplace(version.order, chain->first);
+  for (const std::string& entry : version.entries) {
+    entries_.add(entry, chain->first, version.txid);
+  }
   chain->second.push_back(std::move(version));
 }
 
@@ -20,6 +25,7 @@ void PendingSet::drop_applied(Ticket applied) {
   while (head_ < arrivals_.size() && arrivals_[head_].ticket <= applied) {
     auto& [id, chain] = *arrivals_[head_++].chain;
     if (chain.front().inserted) orders_.erase(chain.front().order);
+    for (const std::string& entry : chain.front().entries) entries_.remove(entry);
     chain.pop_front();
     if (chain.empty()) chains_.erase(chains_.find(id));
   }
@@ -33,6 +39,7 @@ void PendingSet::drop_applied(Ticket applied) {
 
 void PendingSet::clear() {
   orders_.clear();
+  entries_.clear();
   head_ = 0;
   if (arrivals_.capacity() > kIdleCapacity) {
     arrivals_ = {};
@@ -41,6 +48,14 @@ void PendingSet::clear() {
     arrivals_.clear();
     chains_.clear();
   }
+}
+
+std::vector<std::string_view> PendingSet::ids() const {
+  std::vector<std::string_view> ids;
+  ids.reserve(chains_.size());
+  for (const auto& [id, chain] : chains_) ids.push_back(id);
+  std::sort(ids.begin(), ids.end());
+  return ids;
 }
 
 const PendingSet::Chain* PendingSet::find(std::string_view id) const {

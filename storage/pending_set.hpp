@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "storage/commit_log.hpp"
+#include "storage/index_overlay.hpp"
 #include "storage/version.hpp"
 
 namespace kontract {
@@ -27,6 +28,8 @@ struct PendingVersion {
   bool alone = false;     // see RecordState
   std::uint64_t order = 0;
   std::string data;
+  Txid erased = 0;                   // the version before it, if it goes in the same batch
+  std::vector<std::string> entries;  // that it put into indexes: keys of IndexOverlay
 };
 
 class PendingSet {
@@ -44,6 +47,10 @@ class PendingSet {
   bool empty() const { return chains_.empty(); }
   const Chain* find(std::string_view id) const;  // null if there is none
   const Orders& inserted() const { return orders_; }
+  const IndexOverlay& entries() const { return entries_; }
+
+  // All ids, sorted. Views live until versions are added or forgotten.
+  std::vector<std::string_view> ids() const;
 
  private:
   struct Hash : std::hash<std::string_view> {
@@ -58,6 +65,7 @@ class PendingSet {
 
   Chains chains_;                  // no empty chain
   Orders orders_;                  // of versions with `inserted`; views of keys of chains_
+  IndexOverlay entries_;           // of all versions; views of keys of chains_
   std::vector<Arrival> arrivals_;  // in order of ticket, from head_ on
   std::size_t head_ = 0;
 };

@@ -7,22 +7,33 @@
 namespace kontract {
 namespace {
 
-constexpr Keyspace kRowSpaces[] = {Keyspace::versions, Keyspace::order, Keyspace::garbage};
+constexpr Keyspace kRowSpaces[] = {Keyspace::versions, Keyspace::order, Keyspace::garbage,
+                                   Keyspace::indexes};
 
-// Adds the removal of all rows of the table, as far as `ops_max` goes. False when none is left.
-Result<bool> purge_rows(const ReadTxn& txn, std::string_view prefix, std::size_t ops_max,
-                        WriteBatch& batch) {
-  for (const Keyspace space : kRowSpaces) {
-    auto cursor = txn.cursor(space);
-    if (!cursor) return std::move(cursor).error();
-    auto on_row = cursor->seek(prefix);
-    for (; on_row && *on_row && cursor->key().starts_with(prefix); on_row = cursor->next()) {
-      if (batch.ops().size() >= ops_max) return true;
-      batch.erase(space, std::string(cursor->key()));
-    }
-    if (!on_row) return std::move(on_row).error();
+// Adds the removal of all rows under the prefix, as far as `ops_end` goes. False when none is left.
+Result<bool> purge_rows(const ReadTxn& txn, Keyspace space, std::string_view prefix,
+                        std::size_t ops_end, WriteBatch& batch) {
+  auto cursor = txn.cursor(space);
+  if (!cursor) return std::move(cursor).error();
+  auto on_row = cursor->seek(prefix);
+  for (; on_row && *on_row && cursor->key().starts_with(prefix); on_row = cursor->next()) {
+    if (batch.ops().size() >= ops_end) return true;
+    batch.erase(space, std::string(cursor->key()));
   }
+  if (!on_row) return std::move(on_row).error();
   return false;
+}
+
+// The same for all rows of a table.
+Result<bool> purge_table(const ReadTxn& txn, SessionNo session, TableNo table, std::size_t ops_end,
+                         WriteBatch& batch) {
+  Result<bool> more = false;
+  for (const Keyspace space : kRowSpaces) {
+    more = purge_rows(txn, space, format::rows_prefix(session, table), ops_end, batch);
+    if (!more || *more) return more;
+  }
+  return purge_rows(txn, Keyspace::registry, format::index_row_prefix(session, table), ops_end,
+                    batch);
 }
 
 }  // namespace
@@ -82,7 +93,7 @@ Result<bool> purge_dropped(const ReadTxn& txn, SessionNo session, std::size_t op
   for (; on_row && *on_row && cursor->key().starts_with(prefix); on_row = cursor->next()) {
     auto dropped = format::parse_dropped_key(cursor->key());
     if (!dropped) return std::move(dropped).error();
-    auto more = purge_rows(txn, format::rows_prefix(session, dropped->table), ops_end, batch);
+    auto more = purge_table(txn, session, dropped->table, ops_end, batch);
     if (!more) return std::move(more).error();
     if (*more || batch.ops().size() + 2 > ops_end) return true;
     batch.erase(Keyspace::registry, format::count_key(session, dropped->table).str());

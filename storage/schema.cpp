@@ -253,9 +253,9 @@ Status Schema::check_together() const {
                                   std::string(name_of(field->type)) + " and cannot be indexed");
     }
   }
-  if (const std::size_t count = index_definitions().size(); count > limits::kIndexesMax) {
+  if (const std::size_t count = index_definitions().size(); count > limits::kIndexesPerTableMax) {
     return wrong("indexes", "with those of single fields there are " + std::to_string(count) +
-                                "; at most " + std::to_string(limits::kIndexesMax) +
+                                "; at most " + std::to_string(limits::kIndexesPerTableMax) +
                                 " are allowed");
   }
   if (const std::size_t bytes = to_json().size(); bytes > limits::kSchemaBytesMax) {

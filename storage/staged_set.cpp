@@ -19,25 +19,82 @@ void erase_order(const StagedSet::Frame& frame, std::uint64_t order, WriteBatch&
   batch.erase(Keyspace::order, format::order_key(frame.session, frame.table, order).str());
 }
 
+void put_entry(const StagedSet::Frame& frame, std::string_view entry, std::uint64_t order,
+               std::string_view id, WriteBatch& batch) {
+  const format::Key key = format::index_key({frame.session, frame.table, entry, order});
+  batch.put(Keyspace::indexes, key.str(), format::index_value(key, {frame.txid, id}));
+}
+
+void erase_entries(const StagedSet::Frame& frame, const IndexEntries& entries, std::uint64_t order,
+                   WriteBatch& batch) {
+  for (const std::string& entry : entries) {
+    batch.erase(Keyspace::indexes,
+                format::index_key({frame.session, frame.table, entry, order}).str());
+  }
+}
+
 }  // namespace
 
 const RecordState* StagedSet::find(std::string_view id) const {
-  if (entries_.empty()) return nullptr;
-  const auto entry = entries_.find(id);
-  return entry == entries_.end() ? nullptr : &entry->second.state;
+  if (records_.empty()) return nullptr;
+  const auto record = records_.find(id);
+  return record == records_.end() ? nullptr : &record->second.state;
 }
 
-StagedSet::Entries::iterator StagedSet::touch(std::string_view id, const RecordState& before) {
-  auto entry = entries_.find(id);
-  if (entry == entries_.end()) {
-    entry = entries_.emplace(std::string(id), Entry{before, before, {}}).first;
-    entry->second.base.data = {};
+std::optional<std::string_view> StagedSet::id_after(std::optional<std::string_view> id,
+                                                    bool descending) const {
+  if (records_.empty()) return std::nullopt;
+  if (descending) {
+    const auto behind = id ? records_.lower_bound(*id) : records_.end();
+    if (behind == records_.begin()) return std::nullopt;
+    return std::prev(behind)->first;
+  }
+  const auto at = id ? records_.upper_bound(*id) : records_.begin();
+  if (at == records_.end()) return std::nullopt;
+  return at->first;
+}
+
+IndexEntries StagedSet::Entry::new_entries() const {
+  return same_order() ? without(entries, base_entries) : entries;
+}
+
+IndexEntries StagedSet::Entry::old_entries() const {
+  return same_order() ? without(base_entries, entries) : base_entries;
+}
+
+StagedSet::Records::iterator StagedSet::touch(std::string_view id, const RecordState& before) {
+  ++generation_;
+  auto record = records_.find(id);
+  if (record == records_.end()) {
+    record = records_.emplace(std::string(id), Entry{before, before, {}, false, {}, {}, {}}).first;
+    record->second.base.data = {};
+    if (before.live()) record->second.base_entries = indexes_.entries(before.data);
     bytes_ += id.size();
   }
-  return entry;
+  return record;
 }
 
-Status StagedSet::put(std::string_view id, const RecordState& before, std::string data, Txid txid) {
+// Puts the record's new entries into the overlay, and takes them out again.
+void StagedSet::show(Records::iterator record) {
+  Entry& entry = record->second;
+  for (const std::string& added : entry.new_entries()) {
+    std::string key = IndexOverlay::key(added, entry.state.order);
+    overlay_.add(key, record->first, entry.state.txid);
+    bytes_ += key.size();
+    entry.put.push_back(std::move(key));
+  }
+}
+
+void StagedSet::hide(Entry& entry) {
+  for (const std::string& key : entry.put) {
+    overlay_.remove(key);
+    bytes_ -= key.size();
+  }
+  entry.put.clear();
+}
+
+Status StagedSet::put(std::string_view id, const RecordState& before, std::string data,
+                      IndexEntries entries, Txid txid) {
   const std::size_t bytes = bytes_ + id.size() + data.size();
   if (bytes > limits::kBatchBytesMax) {
     return Error{Errc::too_large,
@@ -46,36 +103,42 @@ Status StagedSet::put(std::string_view id, const RecordState& before, std::strin
                  "Write less at once."};
   }
   const bool insert = !before.live();
-  const auto entry = touch(id, before);
-  auto& [base, state, stored] = entry->second;
-  bytes_ += data.size() - stored.size();
-  stored = std::move(data);
+  const auto record = touch(id, before);
+  Entry& entry = record->second;
+  RecordState& state = entry.state;
+  hide(entry);
+  bytes_ += data.size() - entry.data.size();
+  entry.data = std::move(data);
+  entry.entries = std::move(entries);
   state.kind = RecordState::Kind::live;
   state.txid = txid;
-  state.data = stored;
+  state.data = entry.data;
   if (insert) {
     state.order = make_order(txid, inserts_++);
-    orders_.emplace(state.order, entry->first);
+    orders_.emplace(state.order, record->first);
     ++count_delta_;
   }
+  show(record);
   return {};
 }
 
 void StagedSet::erase(std::string_view id, const RecordState& before) {
   KONTRACT_ASSERT(before.live());
-  const auto entry = touch(id, before);
-  auto& [base, state, stored] = entry->second;
+  const auto record = touch(id, before);
+  Entry& entry = record->second;
   --count_delta_;
-  orders_.erase(state.order);
-  bytes_ -= stored.size();
-  stored.clear();
-  if (!base.live()) {  // inserted and deleted by this transaction: nothing happened
+  orders_.erase(entry.state.order);
+  hide(entry);
+  bytes_ -= entry.data.size();
+  if (!entry.base.live()) {  // inserted and deleted by this transaction: nothing happened
     bytes_ -= id.size();
-    entries_.erase(entry);
+    records_.erase(record);
     return;
   }
-  state = {};
-  state.kind = RecordState::Kind::deleted;
+  entry.data.clear();
+  entry.entries.clear();
+  entry.state = {};
+  entry.state.kind = RecordState::Kind::deleted;
 }
 
 // How rows become garbage. `base` is the row that is superseded.
@@ -84,22 +147,31 @@ void StagedSet::erase(std::string_view id, const RecordState& before) {
 //   (a delete, or an insert after one), its order row must go as well, which is right only if no
 //   older version uses that order too; so this is done only if there is none.
 // - Otherwise it gets a garbage row and is collected later (storage/garbage.hpp).
+//
+// Index entries that only the base had go with it. Older versions may have had them, but whoever
+// does not see the base does not see those either.
 void StagedSet::add_version(const Frame& frame, std::string_view id, Entry& entry,
                             WriteBatch& batch) {
-  auto& [base, state, data] = entry;
+  const RecordState& base = entry.base;
+  RecordState& state = entry.state;
   const format::Key key = format::version_key(frame.session, frame.table, id, frame.txid);
   batch.put(Keyspace::versions, key.str(),
-            format::version_value(key, {false, state.order, frame.owner, data}));
+            format::version_value(key, {false, state.order, frame.owner, entry.data}));
   const bool new_order = !base.live() || base.order != state.order;
   if (new_order) {
     const format::Key order = format::order_key(frame.session, frame.table, state.order);
     batch.put(Keyspace::order, order.str(), format::order_value(order, id));
   }
+  for (const std::string& added : entry.new_entries()) {
+    put_entry(frame, added, state.order, id, batch);
+  }
+  entry.base_erased = base.live() && frame.collect_at_once && (!new_order || base.alone);
   if (!base.live()) {
     state.alone = base.alone;
-  } else if (frame.collect_at_once && (!new_order || base.alone)) {
+  } else if (entry.base_erased) {
     erase_version(frame, id, base.txid, batch);
     if (new_order) erase_order(frame, base.order, batch);
+    erase_entries(frame, entry.old_entries(), base.order, batch);
     state.alone = base.alone;
   } else {
     put_garbage(frame, id, base.txid, batch);
@@ -111,11 +183,12 @@ void StagedSet::add_version(const Frame& frame, std::string_view id, Entry& entr
 // it would have to end.
 void StagedSet::add_delete(const Frame& frame, std::string_view id, Entry& entry,
                            WriteBatch& batch) {
-  auto& [base, state, data] = entry;
-  state.alone = frame.collect_at_once && base.alone;
-  if (state.alone) {
+  const RecordState& base = entry.base;
+  entry.state.alone = entry.base_erased = frame.collect_at_once && base.alone;
+  if (entry.base_erased) {
     erase_version(frame, id, base.txid, batch);
     erase_order(frame, base.order, batch);
+    erase_entries(frame, entry.old_entries(), base.order, batch);
     return;
   }
   const format::Key key = format::version_key(frame.session, frame.table, id, frame.txid);
@@ -126,7 +199,7 @@ void StagedSet::add_delete(const Frame& frame, std::string_view id, Entry& entry
 
 WriteBatch StagedSet::batch(const Frame& frame, const format::CountRow& count) {
   WriteBatch batch;
-  for (auto& [id, entry] : entries_) {
+  for (auto& [id, entry] : records_) {
     if (entry.state.live()) {
       add_version(frame, id, entry, batch);
     } else {
@@ -141,18 +214,20 @@ WriteBatch StagedSet::batch(const Frame& frame, const format::CountRow& count) {
 }
 
 void StagedSet::seal(Ticket ticket, Txid txid, PendingSet& pending) {
-  for (auto& [id, entry] : entries_) {
-    const bool inserted =
-        entry.state.live() && (!entry.base.live() || entry.base.order != entry.state.order);
+  for (auto& [id, entry] : records_) {
+    const bool inserted = entry.state.live() && !entry.same_order();
+    const Txid erased = entry.base_erased ? entry.base.txid : 0;
     pending.add(id, {ticket, txid, !entry.state.live(), inserted, entry.state.alone,
-                     entry.state.order, std::move(entry.data)});
+                     entry.state.order, std::move(entry.data), erased, std::move(entry.put)});
   }
   clear();
 }
 
 void StagedSet::clear() {
-  entries_.clear();
+  ++generation_;
+  records_.clear();
   orders_.clear();
+  overlay_.clear();
   count_delta_ = 0;
   inserts_ = 0;
   bytes_ = 0;

@@ -10,6 +10,7 @@
 
 #include "storage/commit_log.hpp"
 #include "storage/format.hpp"
+#include "storage/index_set.hpp"
 #include "storage/pending_set.hpp"
 #include "storage/record_state.hpp"
 
@@ -27,18 +28,30 @@ class StagedSet {
     bool collect_at_once = false;
   };
 
-  bool empty() const { return entries_.empty(); }
+  // `indexes` are those of the table, and stay as they are while anything is staged.
+  explicit StagedSet(const IndexSet& indexes) : indexes_(indexes) {}
+
+  bool empty() const { return records_.empty(); }
   // By how much the number of live records differs from what it was before the transaction.
   std::int64_t count_delta() const { return count_delta_; }
   const PendingSet::Orders& inserted() const { return orders_; }
+  const IndexOverlay& entries() const { return overlay_; }
+  // Changes with each change of what is staged: iterators and views may be gone then.
+  std::uint64_t generation() const { return generation_; }
 
   // The id's state in this transaction; null if it was not touched.
   const RecordState* find(std::string_view id) const;
 
+  // The first id behind `id` (before it, if descending; without one: at the end of the table).
+  std::optional<std::string_view> id_after(std::optional<std::string_view> id,
+                                           bool descending) const;
+
   // Makes the record live with this data or, for erase, ends it. `before` is its state until now:
   // what find() says or, if that is null, the newest one below the transaction. A later change of
-  // one id replaces the earlier one. Errors: too_large, with nothing changed.
-  Status put(std::string_view id, const RecordState& before, std::string data, Txid txid);
+  // one id replaces the earlier one. `entries` are those of `data`.
+  // Errors: too_large, with nothing changed.
+  Status put(std::string_view id, const RecordState& before, std::string data, IndexEntries entries,
+             Txid txid);
   void erase(std::string_view id, const RecordState& before);
 
   // The rows that change. Notes in the entries what will be `alone`.
@@ -52,18 +65,31 @@ class StagedSet {
     RecordState base;  // below the transaction; without data
     RecordState state;
     std::string data;  // what state.data shows
-  };
-  using Entries = std::map<std::string, Entry, std::less<>>;  // sorted as LMDB sorts
+    bool base_erased = false;
+    IndexEntries base_entries, entries;
+    std::vector<std::string> put;  // keys in overlay_: the entries that are not the base's too
 
-  Entries::iterator touch(std::string_view id, const RecordState& before);
+    // The entries that LMDB gets, and those that go if the base does.
+    IndexEntries new_entries() const;
+    IndexEntries old_entries() const;
+    bool same_order() const { return base.live() && state.live() && base.order == state.order; }
+  };
+  using Records = std::map<std::string, Entry, std::less<>>;  // sorted as LMDB sorts
+
+  Records::iterator touch(std::string_view id, const RecordState& before);
+  void show(Records::iterator record);
+  void hide(Entry& entry);
   static void add_version(const Frame& frame, std::string_view id, Entry& entry, WriteBatch& batch);
   static void add_delete(const Frame& frame, std::string_view id, Entry& entry, WriteBatch& batch);
 
-  Entries entries_;  // each differs from its base
+  const IndexSet& indexes_;
+  Records records_;  // each differs from its base
   PendingSet::Orders orders_;
+  IndexOverlay overlay_;
   std::int64_t count_delta_ = 0;
   std::uint64_t inserts_ = 0;
-  std::size_t bytes_ = 0;  // of ids and data
+  std::uint64_t generation_ = 0;
+  std::size_t bytes_ = 0;  // of ids, data and entries
 };
 
 }  // namespace kontract

@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "storage/garbage.hpp"
+#include "storage/index_registry.hpp"
 #include "storage/mvcc_table.hpp"
 
 namespace kontract {
@@ -55,6 +56,10 @@ Status MvccTable::load() {
   Result<format::CountRow> count = format::CountRow{};
   if (*value) count = format::parse_count(key, **value);
   if (!count) return std::move(count).error();
+  auto indexes = load_indexes(*txn, session_, row_.no);
+  if (!indexes) return std::move(indexes).error();
+  indexes_ = IndexSet(*std::move(indexes));
+  restart_build();
   count_ = *count;
   count_ticket_ = 0;
   dead_orders_.clear();
@@ -125,24 +130,31 @@ Status MvccTable::admit(Perm needed, std::string_view function, bool frees_space
   return {};
 }
 
+MvccTable::PendingView MvccTable::pending_record(std::string_view id, Txid current) {
+  PendingView view;
+  const PendingSet::Chain* chain = pending_.find(id);
+  if (chain == nullptr) return view;
+  for (auto version = chain->rbegin(); version != chain->rend(); ++version) {
+    if (visible(version->txid, view.superseding, current)) {
+      observed_ = std::max(observed_, version->ticket);
+      using enum RecordState::Kind;
+      view.record = RecordState{version->deleted ? deleted : live, version->txid, version->order,
+                                version->alone, version->data};
+      break;
+    }
+    view.superseding = version->txid;
+  }
+  return view;
+}
+
 Result<RecordState> MvccTable::committed_record(std::string_view id, Txid current,
                                                 Snapshot& snapshot) {
-  std::optional<Txid> superseded;
-  if (const PendingSet::Chain* chain = pending_.find(id)) {
-    for (auto version = chain->rbegin(); version != chain->rend(); ++version) {
-      if (visible(version->txid, superseded, current)) {
-        observed_ = std::max(observed_, version->ticket);
-        using enum RecordState::Kind;
-        return RecordState{version->deleted ? deleted : live, version->txid, version->order,
-                           version->alone, version->data};
-      }
-      superseded = version->txid;
-    }
-  }
+  const PendingView pending = pending_record(id, current);
+  if (pending.record) return *pending.record;
   auto stored = snapshot.newest_before(id, current);
   // What superseded it in LMDB, if anything did, is not before `current` either.
   if (stored && stored->txid != 0) {
-    KONTRACT_ASSERT(visible(stored->txid, superseded, current));
+    KONTRACT_ASSERT(visible(stored->txid, pending.superseding, current));
   }
   return stored;
 }
@@ -225,8 +237,14 @@ Status MvccTable::put_record(std::string_view id, const RecordState& before, con
   if (!fitted) return std::move(fitted).error();
   auto text = record_text(schema_ ? *fitted : data, shard_.options().record_bytes_max);
   if (!text) return std::move(text).error();
+  IndexEntries entries;
+  if (indexes_.keeps_entries()) {
+    auto made = entries_to_put(id, before, *text);
+    if (!made) return std::move(made).error();
+    entries = *std::move(made);
+  }
   changed();
-  return staged_.put(id, before, *std::move(text), current_);
+  return staged_.put(id, before, *std::move(text), std::move(entries), current_);
 }
 
 Result<JsonText> MvccTable::erase(std::string_view id) {
@@ -297,12 +315,18 @@ Result<bool> MvccTable::collect_garbage(Txid oldest_reader,
                                         std::chrono::system_clock::time_point now,
                                         std::size_t ops_max, WriteBatch& batch) {
   using namespace std::chrono;
+  const bool building = indexes_.first(IndexState::building) != nullptr;
+  if (building && !round_applied()) return true;
   const auto keep_after = now - shard_.options().version_retention;
   auto txn = shard_.environment().read();
   if (!txn) return std::move(txn).error();
   const GarbageBounds bounds{
       oldest_reader, duration_cast<milliseconds>(keep_after.time_since_epoch()).count(), ops_max};
-  return kontract::collect_garbage(*txn, session_, row_.no, bounds, batch);
+  const std::size_t ops = batch.ops().size();
+  auto more = kontract::collect_garbage(*txn, session_, row_.no, bounds, indexes_,
+                                        pending_.entries(), batch);
+  if (building && batch.ops().size() > ops) build_.round = kNotTaken;
+  return more;
 }
 
 }  // namespace kontract

@@ -21,7 +21,9 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "storage/index.hpp"
 #include "storage/json.hpp"
 #include "storage/registry.hpp"
 #include "storage/store.hpp"
@@ -82,6 +84,18 @@ class Table {
   virtual Result<bool> collect_garbage(Txid oldest_reader,
                                        std::chrono::system_clock::time_point now,
                                        std::size_t ops_max, WriteBatch& batch) = 0;
+
+  // Builds indexes that are not complete yet and removes what is left of those that are not kept
+  // up, one round at a time: at most `ops_max` operations, of which the first few may be needed for
+  // one record. Returns whether to call it again, which is of use once all that was appended until
+  // then is applied. REQUIRES: no transaction is open; the batch is appended under epoch().
+  virtual Result<bool> maintain_indexes(std::size_t ops_max, WriteBatch& batch) = 0;
+  virtual bool indexes_unfinished() const = 0;  // maintain_indexes has something to do
+
+  // The indexes that the table has from now on (IndexChanges::after). REQUIRES: no transaction is
+  // open, and the batch with their rows is appended before anything else of this table.
+  virtual Status set_indexes(std::vector<IndexRow> rows) = 0;
+  virtual const std::vector<IndexRow>& index_rows() const = 0;  // in all states
 
   virtual const TableRow& row() const = 0;
   // Permissions or schema changed; same number. Errors: storage_corrupt if the schema does not

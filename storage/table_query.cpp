@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "storage/index_key.hpp"
 #include "storage/mvcc_table.hpp"
 #include "storage/order_scan.hpp"
 
@@ -82,7 +83,116 @@ class Page {
   std::size_t rows_ = 0;
 };
 
+SqlValue scalar_value(const Json& value) {
+  if (value.is_string()) return value.get<std::string>();
+  if (value.is_number_integer()) return sql_value(value.dump());
+  if (value.is_number_float()) return value.get<double>();
+  if (value.is_boolean()) return std::int64_t{value.get<bool>()};
+  return std::monostate();
+}
+
+// What a filter asks of a field: a scalar, or nothing that an index could find.
+struct Fixed {
+  const Json* value = nullptr;
+  bool nested = false;  // by stepping into objects
+};
+
+Fixed fixed_field(const Json& filter, std::string_view path) {
+  const auto scalar = [](const Json& object, std::string_view name) -> const Json* {
+    const auto member = object.find(name);
+    return member != object.end() && member->is_primitive() ? &*member : nullptr;
+  };
+  if (const Json* value = scalar(filter, path)) return {value, false};
+  const Json* object = &filter;
+  for (auto dot = path.find('.'); dot != path.npos; dot = path.find('.')) {
+    const auto member = object->find(path.substr(0, dot));
+    if (member == object->end() || !member->is_object()) return {};
+    object = &*member;
+    path.remove_prefix(dot + 1);
+  }
+  if (object == &filter) return {};
+  return {scalar(*object, path), true};
+}
+
+// The entries that records which match the filter have in this index, if it fixes all fields.
+struct IndexChoice {
+  IndexNo index = 0;
+  std::size_t fields = 0;
+  std::string entry;
+  bool nested = false;
+};
+
+std::optional<IndexChoice> choose(const IndexRow& index, const Json& filter) {
+  IndexChoice choice{index.no, index.definition.fields.size(), entry_prefix(index.no), false};
+  for (const std::string& path : index.definition.fields) {
+    const Fixed fixed = fixed_field(filter, path);
+    if (fixed.value == nullptr) return std::nullopt;
+    append_index_value(choice.entry, scalar_value(*fixed.value));
+    choice.nested = choice.nested || fixed.nested;
+  }
+  return choice;
+}
+
 }  // namespace
+
+// The records that a filter may match, in `_order`.
+class MvccTable::QueryScan {
+ public:
+  explicit QueryScan(OrderScan scan) : orders_(std::move(scan)) {}
+  explicit QueryScan(IndexScan scan) : entries_(std::move(scan)) {}
+
+  Result<bool> next() { return orders_ ? orders_->next() : entries_->next(); }
+  std::uint64_t order() const { return orders_ ? orders_->order() : entries_->order(); }
+  std::string_view id() const { return orders_ ? orders_->id() : entries_->id(); }
+
+ private:
+  std::optional<OrderScan> orders_;  // or else
+  std::optional<IndexScan> entries_;
+};
+
+// Whether records may have a mark in this index: then a filter that steps into objects does not go
+// by it.
+Result<bool> MvccTable::marked(IndexNo index, const ReadTxn& txn) const {
+  auto marks = IndexScan::start(txn, session_, row_.no, range_of(mark_of(index)),
+                                pending_.entries(), staged_.entries());
+  if (!marks) return std::move(marks).error();
+  return marks->next();
+}
+
+// Entries of equal values are in `_order`. So a page is the same whichever way its records are
+// found.
+Result<MvccTable::QueryScan> MvccTable::start_query(const Json& filter,
+                                                    std::optional<std::uint64_t> after,
+                                                    bool descending, Snapshot& snapshot) {
+  auto txn = snapshot.txn();
+  if (!txn) return std::move(txn).error();
+  std::optional<IndexChoice> best;
+  for (const IndexRow& index : indexes_.rows()) {
+    if (filter.empty() || index.state != IndexState::ready) continue;
+    auto choice = choose(index, filter);
+    if (!choice || (best && best->fields >= choice->fields)) continue;
+    if (choice->nested) {
+      auto found = marked(index.no, **txn);
+      if (!found) return std::move(found).error();
+      if (*found) continue;
+    }
+    best = std::move(choice);
+  }
+  if (!best) {
+    auto scan = OrderScan::start(**txn, {session_, row_.no, after, descending}, pending_.inserted(),
+                                 staged_.inserted());
+    if (!scan) return std::move(scan).error();
+    return QueryScan(*std::move(scan));
+  }
+  IndexScan::Range range = range_of(best->entry);
+  range.descending = descending;
+  if (after && descending) range.to = IndexOverlay::key(best->entry, *after);
+  if (after && !descending) range.from = IndexOverlay::key(best->entry, *after + 1);
+  auto scan = IndexScan::start(**txn, session_, row_.no, std::move(range), pending_.entries(),
+                               staged_.entries());
+  if (!scan) return std::move(scan).error();
+  return QueryScan(*std::move(scan));
+}
 
 Result<JsonText> MvccTable::query(const Json& filter, const QueryOptions& options) {
   if (auto allowed = require(perms::R__, "table.query"); !allowed) {
@@ -98,10 +208,7 @@ Result<JsonText> MvccTable::query(const Json& filter, const QueryOptions& option
   if (!after) return std::move(after).error();
 
   Snapshot in = snapshot();
-  auto txn = in.txn();
-  if (!txn) return std::move(txn).error();
-  auto scan = OrderScan::start(**txn, {session_, row_.no, *after, options.descending},
-                               pending_.inserted(), staged_.inserted());
+  auto scan = start_query(filter, *after, options.descending, in);
   if (!scan) return std::move(scan).error();
 
   Page page;

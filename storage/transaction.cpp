@@ -90,6 +90,7 @@ Cursor::~Cursor() {
 }
 
 Result<bool> Cursor::move(int op) {
+  if (cursor_ == nullptr) return false;
   MDB_val key = to_val(key_), value{};
   const int rc = mdb_cursor_get(cursor_, &key, &value, static_cast<MDB_cursor_op>(op));
   key_ = rc == 0 ? to_view(key) : std::string_view{};
@@ -123,10 +124,12 @@ ReadTxn::~ReadTxn() {
 }
 
 Result<std::optional<std::string_view>> ReadTxn::get(Keyspace space, std::string_view key) const {
-  if (key.empty() || key.size() > limits::kLmdbKeyBytesMax)
+  const unsigned dbi = env_->dbi_[static_cast<std::size_t>(space)];
+  if (dbi == Environment::kNoKeyspace || key.empty() || key.size() > limits::kLmdbKeyBytesMax) {
     return std::optional<std::string_view>{};
+  }
   MDB_val lmdb_key = to_val(key), value{};
-  const int rc = mdb_get(txn_, env_->dbi_[static_cast<std::size_t>(space)], &lmdb_key, &value);
+  const int rc = mdb_get(txn_, dbi, &lmdb_key, &value);
   if (rc == MDB_NOTFOUND) return std::optional<std::string_view>{};
   if (rc != 0) return lmdb_error(rc, "cannot read", env_->file_);
   return std::optional(to_view(value));
@@ -134,7 +137,9 @@ Result<std::optional<std::string_view>> ReadTxn::get(Keyspace space, std::string
 
 Result<Cursor> ReadTxn::cursor(Keyspace space) const {
   MDB_cursor* cursor = nullptr;
-  const int rc = mdb_cursor_open(txn_, env_->dbi_[static_cast<std::size_t>(space)], &cursor);
+  const unsigned dbi = env_->dbi_[static_cast<std::size_t>(space)];
+  if (dbi == Environment::kNoKeyspace) return Cursor(nullptr, env_);
+  const int rc = mdb_cursor_open(txn_, dbi, &cursor);
   if (rc != 0) return lmdb_error(rc, "cannot open a cursor", env_->file_);
   return Cursor(cursor, env_);
 }

@@ -3,6 +3,8 @@
 #include <fstream>
 
 #include "storage/format.hpp"
+#include "storage/index_registry.hpp"
+#include "storage/index_set.hpp"
 #include "storage/registry.hpp"
 #include "storage/store.hpp"
 #include "storage/table.hpp"
@@ -36,6 +38,7 @@ class CheckTest : public ::testing::Test {
     put_session(created, {"owner", "session"}, session);
     put_table(created, session.no, users);
     put_table(created, session.no, old);
+    for (const TableRow& row : {users, old}) put_index(created, session.no, row.no, kIndex);
     append(shard, std::move(created));
     for (const TableRow& row : {users, old}) {
       auto table = Table::open(shard, session.no, row);
@@ -63,6 +66,13 @@ class CheckTest : public ::testing::Test {
     session_ = session.no;
   }
 
+  // Where the number that a record had, or has, is in the index.
+  format::Key indexed(int n, std::uint64_t order) const {
+    const std::string entry =
+        IndexSet({kIndex}).entries("{\"n\":" + std::to_string(n) + "}").front();
+    return format::index_key({session_, 1, entry, order});
+  }
+
   static void append(Shard& shard, WriteBatch batch) {
     shard.log().append(std::move(batch), shard.log().epoch(), nullptr);
     ASSERT_TRUE(shard.log().flush());
@@ -80,6 +90,7 @@ class CheckTest : public ::testing::Test {
     ASSERT_TRUE(std::move(*txn).commit());
   }
 
+  const IndexRow kIndex{1, {{"n"}, false}, IndexState::ready};
   TempDir directory_;
   fs::path data_ = directory_.path() / "data";
   SessionNo session_ = 0;
@@ -148,6 +159,40 @@ TEST_F(CheckTest, EachDamageIsNamed) {
                   return t.erase(Keyspace::sessions, format::session_no_key(session_));
                 },
                 "do not agree"},
+           Case{"lost entry of an index",
+                [&](WriteTxn& t) {
+                  return t.erase(Keyspace::indexes, indexed(3, make_order(4, 0)));
+                },
+                "record \"id-3\", txid 4 is not in index 1"},
+           Case{"entry of another record",
+                [&](WriteTxn& t) {
+                  const format::Key key = indexed(3, make_order(4, 0));
+                  return t.put(Keyspace::indexes, key, format::index_value(key, {4, "id-4"}));
+                },
+                "record \"id-3\", txid 4 is not in index 1"},
+           Case{"entry without a version",
+                [&](WriteTxn& t) {
+                  const format::Key key = indexed(7, make_order(4, 0));
+                  return t.put(Keyspace::indexes, key, format::index_value(key, {4, "id-3"}));
+                },
+                "index 1, order 4096 has no version"},
+           Case{"entry of a transaction that is to come",
+                [&](WriteTxn& t) {
+                  const format::Key key = indexed(3, make_order(4, 0));
+                  return t.put(Keyspace::indexes, key, format::index_value(key, {9, "id-3"}));
+                },
+                "index 1, order 4096 has no version"},
+           Case{"lost row of an index",
+                [&](WriteTxn& t) {
+                  return t.erase(Keyspace::registry, format::index_row_key(session_, 1, 1));
+                },
+                "index 1, order 4096 is of no index"},
+           Case{"index of nobody",
+                [&](WriteTxn& t) {
+                  const format::Key key = format::index_row_key(session_, 9, 1);
+                  return t.put(Keyspace::registry, key, format::index_row_value(key, kIndex));
+                },
+                "has indexes of table 9, which is not registered"},
            Case{"a key of nobody",
                 [&](WriteTxn& t) { return t.put(Keyspace::registry, "?", "value"); },
                 "its key does not parse"},

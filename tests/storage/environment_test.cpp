@@ -90,6 +90,39 @@ TEST(EnvironmentTest, KeyspacesAreApart) {
   }
 }
 
+TEST(EnvironmentTest, AKeyspaceThatAnOlderDirectoryLacksIsAdded) {
+  TempDir directory;
+  put(*open(directory.path()), Keyspace::versions, "key", "value");
+  MDB_env* env = nullptr;
+  MDB_txn* txn = nullptr;
+  MDB_dbi dbi = 0;
+  ASSERT_EQ(mdb_env_create(&env), 0);
+  ASSERT_EQ(mdb_env_set_maxdbs(env, kKeyspaces), 0);
+  ASSERT_EQ(mdb_env_open(env, directory.path().c_str(), 0, 0600), 0);
+  ASSERT_EQ(mdb_txn_begin(env, nullptr, 0, &txn), 0);
+  ASSERT_EQ(mdb_dbi_open(txn, "indexes", 0, &dbi), 0);
+  ASSERT_EQ(mdb_drop(txn, dbi, 1), 0);
+  ASSERT_EQ(mdb_txn_commit(txn), 0);
+  mdb_env_close(env);
+  {
+    // Who only reads finds nothing in it, and adds nothing.
+    auto environment = Environment::open(directory.path(), {limits::kMapBytes, true});
+    ASSERT_TRUE(environment) << environment.error().message;
+    EXPECT_EQ(get(**environment, Keyspace::versions, "key"), "value");
+    EXPECT_EQ(get(**environment, Keyspace::indexes, "key"), std::nullopt);
+    auto read = (*environment)->read();
+    ASSERT_TRUE(read);
+    auto cursor = read->cursor(Keyspace::indexes);
+    ASSERT_TRUE(cursor);
+    EXPECT_FALSE(*cursor->seek({}));
+    EXPECT_FALSE(*cursor->seek_before("x"));
+  }
+  auto environment = open(directory.path());
+  EXPECT_EQ(get(*environment, Keyspace::versions, "key"), "value");
+  put(*environment, Keyspace::indexes, "key", "value");
+  EXPECT_EQ(get(*environment, Keyspace::indexes, "key"), "value");
+}
+
 TEST(EnvironmentTest, ACursorFindsItsWayFromEveryPlace) {
   TempDir directory;
   auto environment = open(directory.path());

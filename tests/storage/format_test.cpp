@@ -29,6 +29,8 @@ std::vector<Row> rows() {
   const Key tombstone = version_key(7, 3, "u1", 42);
   const Key order = order_key(7, 3, make_order(41, 2));
   const Key garbage = garbage_key({7, 3, 42, 41, "u1"});
+  const Key index_row = index_row_key(7, 3, 5);
+  const Key index = index_key({7, 3, "\0\5\1"s, make_order(41, 2)});
   CommitRow commit{9, 2, 3, {{Keyspace::versions, false, "key"s, 77}}};
   commit.names.push_back({Keyspace::order, true, "other"s, 0});
   const SessionRow session_row{7, "0190-sid", 4097, 4, 1'700'000'000'000};
@@ -47,6 +49,9 @@ std::vector<Row> rows() {
        version_value(tombstone, {true, 0, {}, {}})},
       {"order", Keyspace::order, order.str(), order_value(order, "u1")},
       {"garbage", Keyspace::garbage, garbage.str(), garbage_value(garbage, 1'700'000'000'000)},
+      {"index row", Keyspace::registry, index_row.str(),
+       index_row_value(index_row, {5, {{"email", "address.city"}, true}, IndexState::ready})},
+      {"index", Keyspace::indexes, index.str(), index_value(index, {41, "u1"})},
   };
 }
 
@@ -117,6 +122,24 @@ TEST(FormatTest, WhatWasWrittenIsReadBack) {
   EXPECT_EQ(garbage->old, 41u);
   EXPECT_EQ(garbage->id, "u1");
   EXPECT_EQ(*parse_garbage(all[10].key, all[10].value), 1'700'000'000'000);
+
+  const auto index_row = parse_index_row(all[11].key, all[11].value);
+  ASSERT_TRUE(index_row);
+  EXPECT_EQ(parse_index_row_key(all[11].key)->table, 3u);
+  EXPECT_EQ(index_row->no, 5u);
+  EXPECT_EQ(index_row->definition, (IndexDefinition{{"email", "address.city"}, true}));
+  EXPECT_EQ(index_row->state, IndexState::ready);
+  const auto index_key = parse_index_key(all[12].key);
+  ASSERT_TRUE(index_key);
+  EXPECT_EQ(index_key->session, 7u);
+  EXPECT_EQ(index_key->table, 3u);
+  EXPECT_EQ(index_key->entry, "\0\5\1"s);
+  EXPECT_EQ(index_of(index_key->entry), 5u);
+  EXPECT_EQ(index_key->order, make_order(41, 2));
+  const auto index = parse_index(all[12].key, all[12].value);
+  ASSERT_TRUE(index);
+  EXPECT_EQ(index->txid, 41u);
+  EXPECT_EQ(index->id, "u1");
 }
 
 TEST(FormatTest, AFlippedBitIsFound) {
@@ -251,6 +274,10 @@ TEST(FormatTest, ErrorsNameTheRow) {
       {Keyspace::order, order_key(3, 1, 9).str(), "row of order, session 3, table 1, order 9"},
       {Keyspace::garbage, garbage_key({3, 1, 8, 7, "u1"}).str(),
        R"(row of garbage, session 3, table 1, record "u1", txid 7)"},
+      {Keyspace::registry, index_row_key(3, 1, 258).str(),
+       "row of registry, session 3, table 1, index 258"},
+      {Keyspace::indexes, index_key({3, 1, "\1\2\1", 9}).str(),
+       "row of indexes, session 3, table 1, index 258, order 9"},
       {Keyspace::order, "\x01\xFF"s, "row of order, key 0x01ff"},
   };
   for (const Case& c : cases) EXPECT_EQ(describe(c.space, c.key), c.words);

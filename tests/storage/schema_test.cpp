@@ -132,7 +132,7 @@ TEST(SchemaTest, ASchemaHasLimits) {
   EXPECT_FALSE(Schema::parse({{"fields", {{longest + "x", {{"type", "any"}}}}}}));
 
   Json indexes = Json::array();
-  for (std::size_t i = 0; i < limits::kIndexesMax; ++i) {
+  for (std::size_t i = 0; i < limits::kIndexesPerTableMax; ++i) {
     indexes.push_back({{"fields", {"a" + std::to_string(i)}}});
   }
   Json with_field = {{"indexes", indexes},

@@ -6,6 +6,7 @@
 #include <map>
 #include <random>
 
+#include "storage/index_registry.hpp"
 #include "storage/table.hpp"
 #include "tests/storage/manual_shard.hpp"
 
@@ -41,7 +42,10 @@ TEST(TableStoreTest, ATableSurvivesARestartAndItsDirectoryIsSound) {
       WriteBatch batch;
       put_session(batch, identity, {session, make_uuid_v7(), 4097, 2, 0});
       put_table(batch, session, row);
+      put_index(batch, session, row.no, {1, {{"n"}, false}, IndexState::ready});
       shard.log().append(std::move(batch), shard.log().epoch(), nullptr);
+      ASSERT_TRUE(shard.log().flush())
+          << "a table is opened when the rows of its indexes are there";
     }
     auto opened = Table::open(shard, session, row);
     ASSERT_TRUE(opened) << opened.error().message;
