@@ -6,6 +6,8 @@
 
 #include "actors/session_do.hpp"
 #include "actors/settle.hpp"
+#include "storage/index_registry.hpp"
+#include "storage/schema.hpp"
 
 namespace kontract {
 
@@ -13,6 +15,17 @@ namespace {
 
 Error wrong_arguments(std::string message) {
   return {Errc::invalid_request, std::move(message), "Call it as registry.exec(sql, params?)."};
+}
+
+// The indexes that a new table's schema asks for: there is nothing to put into them yet.
+bool put_schema_indexes(WriteBatch& batch, SessionNo session, const TableRow& row) {
+  if (row.schema.empty()) return false;
+  const auto schema = Schema::parse(Json::parse(row.schema, nullptr, false));
+  KONTRACT_ASSERT(schema.has_value());  // made from one
+  const auto changes = plan_index_changes({}, schema->index_definitions(), IndexState::ready);
+  KONTRACT_ASSERT(changes.has_value());  // a schema has no more than a table may have
+  for (const IndexRow& index : changes->put) put_index(batch, session, row.no, index);
+  return !changes->put.empty();
 }
 
 }  // namespace
@@ -83,9 +96,11 @@ void SessionDO::change_registry(Call& call, RegistryChange change, JsonText resu
     if (entry.actor) caf::anon_send(entry.actor, TableSetRow{row});
     entry.row = std::move(row);
   }
+  std::vector<std::string> indexed;
   for (TableRow& row : change.created) {
     row.no = txids_->row().next_table_no++;
     put_table(batch, facts_->no, row);
+    if (put_schema_indexes(batch, facts_->no, row)) indexed.push_back(row.id);
     std::string id = row.id;
     tables_.emplace(std::move(id), TableEntry{std::move(row), {}, 0});
   }
@@ -93,6 +108,8 @@ void SessionDO::change_registry(Call& call, RegistryChange change, JsonText resu
   registry_ticket_ =
       log_.append(std::move(batch), epoch_,
                   std::make_unique<HeldAnswer>(std::move(call.reply), std::move(answer)));
+  // An actor reads the rows of its indexes from the store.
+  for (const std::string& id : indexed) find_table(id)->restart_after = registry_ticket_;
   for (const TableAddress& actor : closing) close_table(actor);
   if (!change.dropped.empty() && closing.empty()) purge_when_applied();
 }

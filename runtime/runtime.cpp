@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "actors/detail/asio_scheduler.hpp"
+#include "actors/local_run.hpp"
 
 namespace kontract {
 
@@ -93,6 +94,7 @@ Result<std::unique_ptr<Runtime>> Runtime::start(Options options) {
     parts.threads.emplace_back([&io = parts.io] { run_until_stopped(io); });
   }
   parts.actors = std::make_unique<caf::actor_system>(parts.config);
+  release_actor_system();  // stop() may come from another thread, and would wait for this one
   parts.directory =
       std::make_unique<Directory>(*parts.actors, *parts.store, parts.options.sessions);
 

@@ -16,6 +16,7 @@
 
 #include <algorithm>
 #include <array>
+#include <boost/asio/associated_executor.hpp>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
@@ -208,6 +209,19 @@ class BatchingStream {
     std::function<void()> on_writable;
   };
 
+  // Keeps the socket for as long as its farewell takes: the stream may be gone before.
+  template <class Handler>
+  struct Farewell {
+    std::shared_ptr<State> state;
+    Handler handler;
+
+    using executor_type = asio::associated_executor_t<Handler, Strand>;
+    executor_type get_executor() const noexcept {
+      return asio::get_associated_executor(handler, state->socket.get_executor());
+    }
+    void operator()(ErrorCode error) { handler(error); }
+  };
+
   template <class Handler>
   struct Teardown {
     boost::beast::role_type role;
@@ -220,7 +234,8 @@ class BatchingStream {
       if (!error && !s.error && s.unsent() > 0) {
         return s.socket.async_wait(Socket::wait_write, std::move(*this));
       }
-      boost::beast::websocket::async_teardown(role, s.socket, std::move(handler));
+      boost::beast::websocket::async_teardown(role, s.socket,
+                                              Farewell<Handler>{state, std::move(handler)});
     }
   };
 

@@ -45,7 +45,7 @@ class WsConnection final : public Connection,
       : hub_(std::move(hub)),
         place_(std::move(place)),
         strand_(socket.get_executor()),
-        ws_(std::move(socket)),
+        ws_(std::in_place, std::move(socket)),
         waker_(strand_),
         // One byte more than allowed, so that it shows when a message is too large.
         buffer_(hub_->options().frame_bytes_max + 1),
@@ -57,12 +57,12 @@ class WsConnection final : public Connection,
     hub_->count_websocket(+1);
     hub_->add(shared_from_this());
     // All deadlines are the Waker's. Beast's own limit would close before we could say why.
-    ws_.set_option(websocket::stream_base::timeout{websocket::stream_base::none(),
-                                                   websocket::stream_base::none(), false});
-    ws_.read_message_max(0);
-    ws_.auto_fragment(false);
-    ws_.text(true);
-    ws_.set_option(
+    ws_->set_option(websocket::stream_base::timeout{websocket::stream_base::none(),
+                                                    websocket::stream_base::none(), false});
+    ws_->read_message_max(0);
+    ws_->auto_fragment(false);
+    ws_->text(true);
+    ws_->set_option(
         websocket::stream_base::decorator([&request](websocket::response_type& response) {
           response.set(beast::http::field::server, "kontract");
           if (request.count(beast::http::field::sec_websocket_protocol) > 0) {
@@ -72,13 +72,13 @@ class WsConnection final : public Connection,
           }
         }));
     ErrorCode error;
-    ws_.accept(request, error);  // into the BatchingStream: does not block
-    ws_.set_option(websocket::stream_base::decorator([](websocket::response_type&) {}));
-    ws_.next_layer().flush();
+    ws_->accept(request, error);  // into the BatchingStream: does not block
+    ws_->set_option(websocket::stream_base::decorator([](websocket::response_type&) {}));
+    ws_->next_layer().flush();
     if (error) return end("the upgrade failed: " + error.message());
-    ws_.control_callback(
+    ws_->control_callback(
         [this](websocket::frame_type kind, beast::string_view) { on_control(kind); });
-    ws_.next_layer().on_writable([weak = weak_from_this()] {
+    ws_->next_layer().on_writable([weak = weak_from_this()] {
       if (const auto self = weak.lock()) self->proceed();
     });
     proceed();
@@ -152,16 +152,16 @@ class WsConnection final : public Connection,
     why_ = std::move(message);
     talk_.end();
     close_deadline_ = Clock::now() + kCloseTimeout;
-    ws_.async_close(reason, [self = shared_from_this()](ErrorCode) { self->end(self->why_); });
+    ws_->async_close(reason, [self = shared_from_this()](ErrorCode) { self->end(self->why_); });
     arm();
   }
 
  private:
   void write(std::string_view frame) {
-    BatchingStream& stream = ws_.next_layer();
+    BatchingStream& stream = ws_->next_layer();
     if (stream.unsent() == 0) forget_sent_frames();
     ErrorCode error;  // shows again when reading
-    ws_.write(asio::buffer(frame.data(), frame.size()), error);
+    ws_->write(asio::buffer(frame.data(), frame.size()), error);
     frame_ends_.push_back(stream.sent_total() + stream.unsent());
     ++frames_out_;
     hub_->count_frame_out();
@@ -169,7 +169,7 @@ class WsConnection final : public Connection,
 
   // Whether more than this waits to be sent, when the socket has taken what it takes.
   bool waiting_above(std::size_t bytes, std::size_t messages) {
-    BatchingStream& stream = ws_.next_layer();
+    BatchingStream& stream = ws_->next_layer();
     if (stream.unsent() <= bytes && frame_ends_.size() <= messages) return false;
     stream.flush();
     forget_sent_frames();
@@ -179,7 +179,7 @@ class WsConnection final : public Connection,
   // How much the client's side has acknowledged. The socket asks for more only when a large part of
   // its buffer is free; a slow client moves long before.
   std::uint64_t taken_by_client() {
-    BatchingStream& stream = ws_.next_layer();
+    BatchingStream& stream = ws_->next_layer();
     int in_socket = 0;
     if (ioctl(stream.socket().native_handle(), SIOCOUTQ, &in_socket) != 0) in_socket = 0;
     return stream.sent_total() - static_cast<std::uint64_t>(in_socket);
@@ -227,7 +227,7 @@ class WsConnection final : public Connection,
   }
 
   void forget_sent_frames() {
-    const std::uint64_t sent = ws_.next_layer().sent_total();
+    const std::uint64_t sent = ws_->next_layer().sent_total();
     const auto unsent = std::upper_bound(frame_ends_.begin(), frame_ends_.end(), sent);
     frame_ends_.erase(frame_ends_.begin(), unsent);
     if (frame_ends_.empty() && frame_ends_.capacity() > kKeptFrameEnds) frame_ends_ = {};
@@ -239,14 +239,14 @@ class WsConnection final : public Connection,
     const bool was_reading = reading_;
     read();
     // A read that begins now sends it when all input that has come is dealt with.
-    if (was_reading || !reading_) ws_.next_layer().flush();
+    if (was_reading || !reading_) ws_->next_layer().flush();
     arm();
   }
 
   void read() {
     if (reading_ || closing_ || !talk_.wants_frames() || congested()) return;
     reading_ = true;
-    ws_.async_read_some(
+    ws_->async_read_some(
         buffer_, message_bytes_max() + 1 - buffer_.size(),
         [self = shared_from_this()](ErrorCode error, std::size_t) { self->on_read(error); });
   }
@@ -255,12 +255,12 @@ class WsConnection final : public Connection,
     reading_ = false;
     if (ended_ || closing_) return;  // the one who closes ends it
     if (error) return on_read_failed(error);
-    if (ws_.got_binary()) {
+    if (ws_->got_binary()) {
       close(CloseCode::protocol, Errc::invalid_request, "Messages must be text frames");
     } else if (buffer_.size() > message_bytes_max()) {
       close(CloseCode::too_large, Errc::too_large,
             "A message is larger than " + std::to_string(message_bytes_max()) + " bytes");
-    } else if (!ws_.is_message_done()) {
+    } else if (!ws_->is_message_done()) {
       if (assembly_deadline_ == Clock::time_point::max()) {
         assembly_deadline_ = Clock::now() + hub_->options().message_timeout;
       }
@@ -337,7 +337,10 @@ class WsConnection final : public Connection,
     waker_.cancel();
     box_->close();
     talk_.end();
-    ws_.next_layer().close();
+    ws_->next_layer().close();
+    // A read and a close of Beast may each wait for the other (a frame that was half read when we
+    // closed goes on as no UTF-8). Both own this connection: only without the stream are they gone.
+    asio::post(strand_, [self = shared_from_this()] { self->ws_.reset(); });
     hub_->remove(this);
     hub_->count_websocket(-1);
     place_ = {};
@@ -348,7 +351,7 @@ class WsConnection final : public Connection,
   const std::shared_ptr<Hub> hub_;
   Hub::Place place_;
   const Strand strand_;
-  websocket::stream<BatchingStream, /*deflateSupported=*/false> ws_;
+  std::optional<websocket::stream<BatchingStream, /*deflateSupported=*/false>> ws_;  // until end()
   Waker waker_;
   beast::flat_buffer buffer_;
   Conversation talk_;
