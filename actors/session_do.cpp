@@ -214,16 +214,18 @@ void SessionDO::dispatch(const CallPtr& call) {
 }
 
 // Checks the permission and gives the call its txid. A read goes on when no txids can be reserved:
-// it sees what the next transaction will, and tells the last one.
-Status SessionDO::admit(Call& call, Perm needs) {
-  if (!allows(call.context.perm, needs)) return denied(call.function, needs);
+// it sees what the next transaction will, and tells the last one. Of the bits that the call may
+// need, one is enough here: the table decides.
+Status SessionDO::admit(Call& call, Perm needs, Perm may_need) {
+  const bool may_run = may_need == perms::none || (call.context.perm & may_need) != 0;
+  if (!allows(call.context.perm, needs) || !may_run) return denied(call.function, needs | may_need);
   Result<TxidAllocator::Grant> grant = txids_->allocate();
   call.epoch = epoch_;
   call.settle_after = unsettled_registry();
   if (grant) {
     call.context.current_txid = call.told_txid = grant->txid;
     call.settle_after = std::max(call.settle_after, grant->settle_after);
-  } else if (needs == perms::R__) {
+  } else if ((needs | may_need) == perms::R__) {
     call.context.current_txid = txids_->peek();
     call.told_txid = txids_->last();
     call.settle_after = std::max(call.settle_after, txids_->last_settles_after());
@@ -236,7 +238,7 @@ Status SessionDO::admit(Call& call, Perm needs) {
 
 void SessionDO::to_table(const CallPtr& call, const TableFunction& function) {
   Status status = check_table_args(function, call->args);
-  if (status) status = admit(*call, function.needs);
+  if (status) status = admit(*call, function.needs, function.may_need);
   if (!status) return call->reply.fail(std::move(status).error());
   const std::string& id = call->args[0].get_ref<const std::string&>();
   TableEntry* entry = find_table_of(*call, id);
@@ -259,6 +261,7 @@ void SessionDO::batch(const CallPtr& call) {
   }
   std::map<std::string, std::vector<JointPart::Operation>, std::less<>> parts;
   Perm needs = operations.empty() ? perms::R__ : perms::none;
+  Perm may_need = perms::none;
   for (std::size_t slot = 0; slot < operations.size(); ++slot) {
     Json& operation = operations[slot];
     const std::string where = "Operation " + std::to_string(slot + 1) + ": ";
@@ -268,19 +271,20 @@ void SessionDO::batch(const CallPtr& call) {
     const std::string name = operation[0].get<std::string>();
     const TableFunction* function = find_table_function(name);
     if (function == nullptr) {
-      return call->reply.fail(
-          invalid(where + shown(name) + " cannot be part of a batch",
-                  "A batch takes table.get, set, update, delete, push, pop, shift and query."));
+      return call->reply.fail(invalid(
+          where + shown(name) + " cannot be part of a batch",
+          "A batch takes table.get, set, update, delete, push, pop, shift, query and exec."));
     }
     operation.erase(0);
     if (Status checked = check_table_args(*function, operation); !checked) {
       return call->reply.fail(invalid(where + checked.error().message, checked.error().hint));
     }
     needs |= function->needs;
+    may_need |= function->may_need;
     std::string table = operation[0].get<std::string>();
     parts[std::move(table)].push_back({slot, function, std::move(operation)});
   }
-  if (Status status = admit(*call, needs); !status) {
+  if (Status status = admit(*call, needs, may_need); !status) {
     return call->reply.fail(std::move(status).error());
   }
   const auto combine = [](const std::vector<JsonText>& results) {

@@ -100,7 +100,7 @@ class SessionDO final : public SessionAddress::base {
   // Calls.
   void handle(const CallPtr& call);
   void dispatch(const CallPtr& call);
-  Status admit(Call& call, Perm needs);  // permission and txid
+  Status admit(Call& call, Perm needs, Perm may_need = perms::none);  // permission and txid
   void to_table(const CallPtr& call, const TableFunction& function);
   void batch(const CallPtr& call);
   void list(const CallPtr& call);

@@ -93,6 +93,12 @@ Result<JsonText> run_query(Table& table, const Json& args) {
   return options ? table.query(filter, *options) : options.error();
 }
 
+Result<JsonText> run_exec(Table& table, const Json& args) {
+  static const Json none;
+  const auto sql = string_arg(args, 1, "sql");
+  return sql ? table.exec(*sql, args.size() > 2 ? args[2] : none) : sql.error();
+}
+
 constexpr std::array kFunctions = {
     TableFunction{"table.get", perms::R__, 2, 2, "table.get(table, id)", run_get},
     TableFunction{"table.set", perms::_W_, 2, 3,
@@ -108,6 +114,8 @@ constexpr std::array kFunctions = {
                   [](Table& table, const Json&) { return table.shift(); }},
     TableFunction{"table.query", perms::R__, 1, 3,
                   "table.query(table, filter?, {limit?, after?, order?})", run_query},
+    TableFunction{"table.exec", perms::none, 2, 3, "table.exec(table, sql, params?)", run_exec,
+                  perms::RWX},
 };
 
 }  // namespace

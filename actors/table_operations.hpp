@@ -20,6 +20,7 @@ struct TableFunction {
   std::size_t args_min, args_max;                           // the table's name included
   std::string_view usage;                                   // for messages
   Result<JsonText> (*run)(Table& table, const Json& args);  // args[0] is the table's name
+  Perm may_need = perms::none;  // on top, as the table decides; one bit of it must be there
 };
 
 // The function of this name, or null.

@@ -282,7 +282,8 @@ static_assert(1 + limits::kOwnerBytesMax + 1 + limits::kSessionNameBytesMax <=
               "sessions");
 static_assert(1 + 8 + limits::kTableIdBytesMax <= limits::kLmdbKeyBytesMax, "registry");
 static_assert(limits::kOwnerBytesMax <= 255 && limits::kPtrBytesMax <= 255, "one length byte");
-static_assert(limits::kBatchOpsMax <= std::size_t{1} << kOrderIndexBits, "orders of a transaction");
+static_assert(limits::kInsertsPerTransactionMax <= std::size_t{1} << kOrderIndexBits,
+              "orders of a transaction");
 static_assert(limits::kSafeIntegerMax >> (63 - kOrderIndexBits) == 0, "an order fits 64 bits");
 
 }  // namespace kontract::format

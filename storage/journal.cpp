@@ -25,7 +25,10 @@ Status write_all(int fd, std::string_view bytes, std::size_t at) {
   while (!bytes.empty()) {
     const ssize_t written = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(at));
     if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return Error(Errc::storage_full, std::strerror(errno));
+    if (written <= 0) {
+      const bool full = errno == ENOSPC || errno == EDQUOT;
+      return Error(full ? Errc::storage_full : Errc::storage_corrupt, std::strerror(errno));
+    }
     bytes.remove_prefix(static_cast<std::size_t>(written));
     at += static_cast<std::size_t>(written);
   }
@@ -75,7 +78,11 @@ Result<bool> Journal::append(std::span<const WriteOp* const> ops) {
   const std::string record = format::journal_record(base_, index_, ops);
   auto room = make_room(record.size());
   if (!room || !*room) return room;
-  if (Status written = write_all(fd_, record, end_); !written) return broken("cannot write");
+  if (Status written = write_all(fd_, record, end_); !written) {
+    // A file system that writes elsewhere may have no room for what has a place already.
+    if (written.error().code == Errc::storage_full) return false;
+    return broken("cannot write");
+  }
   if (::fdatasync(fd_) != 0) return broken("cannot sync");
   end_ += record.size();
   ++index_;

@@ -27,6 +27,8 @@ inline constexpr std::size_t kRecordBytesMax = 256 * kKiB;
 inline constexpr std::size_t kRecordBytesCeiling = 1 * kMiB;  // what an option may raise it to
 inline constexpr std::size_t kBatchOpsMax = 1000;
 inline constexpr std::size_t kBatchBytesMax = 4 * kMiB;
+inline constexpr std::size_t kInsertsPerTransactionMax = 1000;  // of one table: see make_order
+inline constexpr std::size_t kChangesPerTransactionMax = 50'000;
 inline constexpr std::size_t kTablesPerSessionMax = 256;
 
 // Schemas. A schema is parsed each time its table wakes.

@@ -5,6 +5,8 @@
 #include <span>
 #include <utility>
 
+#include "storage/detail/verdicts.hpp"
+
 namespace kontract {
 namespace {
 
@@ -12,6 +14,7 @@ using namespace std::chrono_literals;
 
 constexpr auto kDiskAgeMax = 250ms;
 constexpr auto kRetryAfterOverload = 100ms;
+constexpr auto kRecoverInterval = 50ms;
 
 // What LMDB may need at most to commit what the journal holds already: pages for every operation,
 // and for its own.
@@ -19,34 +22,6 @@ constexpr std::size_t kRoomPerOp = 16 * limits::kKiB;
 constexpr std::size_t kRoomForCommit = 64 * limits::kMiB;
 
 }  // namespace
-
-// Collects under the mutex, tells when it is destroyed: declare it before the lock.
-class LmdbCommitLog::Verdicts {
- public:
-  Verdicts() = default;
-  Verdicts(const Verdicts&) = delete;
-  Verdicts& operator=(const Verdicts&) = delete;
-  ~Verdicts() {
-    const Status ok;
-    for (auto& [waiter, failed] : told_) waiter->settled(failed ? failure_ : ok);
-  }
-  void succeed(std::unique_ptr<Settled> waiter) {
-    if (waiter) told_.push_back({std::move(waiter), false});
-  }
-  void fail(std::unique_ptr<Settled> waiter, const Error& error) {
-    if (!waiter) return;
-    if (failure_) failure_ = error;
-    told_.push_back({std::move(waiter), true});
-  }
-
- private:
-  struct Told {
-    std::unique_ptr<Settled> waiter;
-    bool failed;
-  };
-  std::vector<Told> told_;
-  Status failure_;
-};
 
 LmdbCommitLog::LmdbCommitLog(Environment& environment, DiskRoom& disk, Options options)
     : environment_(environment),
@@ -83,7 +58,7 @@ Ticket LmdbCommitLog::append(WriteBatch batch, Epoch epoch, std::unique_ptr<Sett
   const std::lock_guard lock(mutex_);
   const Ticket ticket = appended_.load(std::memory_order_relaxed) + 1;
   appended_.store(ticket, std::memory_order_release);
-  if (epoch == epoch_.load(std::memory_order_relaxed) && !broken_.load(std::memory_order_relaxed)) {
+  if (epoch == epoch_.load(std::memory_order_relaxed) && is_sound()) {
     queue_bytes_.fetch_add(batch.bytes(), std::memory_order_relaxed);
     queue_.push_back({ticket, std::move(batch), std::move(waiter)});
     wake();
@@ -133,7 +108,7 @@ bool LmdbCommitLog::acknowledged(Ticket ticket) const noexcept {
 }
 
 Status LmdbCommitLog::admit(bool frees_space) const {
-  if (broken_.load(std::memory_order_acquire)) {
+  if (!is_sound()) {
     const std::lock_guard lock(mutex_);
     return last_failure_;
   }
@@ -151,18 +126,21 @@ Status LmdbCommitLog::flush() {
   const Epoch epoch = epoch_.load(std::memory_order_relaxed);
   const Ticket target = appended_.load(std::memory_order_relaxed);
   const auto done = [&] {
-    return applied_.load(std::memory_order_relaxed) >= target ||
-           broken_.load(std::memory_order_relaxed);
+    return applied_.load(std::memory_order_relaxed) >= target || !is_sound();
   };
   if (!done()) {
     flush_to_ = target;
     wake();
     progress_.wait(lock, done);
   }
-  if (broken_.load(std::memory_order_relaxed) || epoch != epoch_.load(std::memory_order_relaxed)) {
+  if (!is_sound() || epoch != epoch_.load(std::memory_order_relaxed)) {
     return last_failure_;
   }
   return {};
+}
+
+bool LmdbCommitLog::is_sound() const {
+  return health_.load(std::memory_order_acquire) == Health::sound;
 }
 
 // ---- With mutex_ held
@@ -211,6 +189,13 @@ void LmdbCommitLog::run() {
 // commit is due. False when the log stops and nothing is left.
 bool LmdbCommitLog::take_group() {
   std::unique_lock lock(mutex_);
+  while (health_.load(std::memory_order_relaxed) == Health::stalled) {
+    if (stopping_) return false;  // the next start takes over
+    wake_.wait_for(lock, kRecoverInterval);
+    lock.unlock();
+    recover();
+    lock.lock();
+  }
   while (queue_.empty() && !stopping_ && !(writer_.has_transaction() && commit_is_due())) {
     asleep_ = true;
     if (writer_.has_transaction()) {
@@ -311,96 +296,6 @@ void LmdbCommitLog::settle_committed(std::size_t count) {
   }
   // Freed after the replies are on their way.
   kept_.erase(kept_.begin(), kept_.begin() + static_cast<std::ptrdiff_t>(count));
-  kept_bytes_ = 0;
-}
-
-// The transaction with kept_ is lost; the first `acknowledged` of its batches were acknowledged.
-void LmdbCommitLog::write_again(Error error, std::size_t acknowledged) {
-  writer_.abort();
-  if (error.code == Errc::storage_full) {
-    // LMDB reuses a page from the second commit on after the one that freed it. So after a delete
-    // there may be room that only another commit, of nothing, makes accessible.
-    Status done = writer_.apply({});
-    if (done) done = writer_.commit({});
-    if (done) done = apply(0);
-    if (done) done = commit();
-    if (done) return settle_committed(kept_.size());
-    writer_.abort();
-    if (done.error().code == Errc::storage_corrupt) error = std::move(done).error();
-  }
-  if (acknowledged > 0 && acknowledged < kept_.size() && error.code != Errc::storage_corrupt) {
-    // What was acknowledged had room before the newest group came: it is written alone.
-    const auto group = kept_.begin() + static_cast<std::ptrdiff_t>(acknowledged);
-    std::vector<LoggedBatch> rest(std::make_move_iterator(group),
-                                  std::make_move_iterator(kept_.end()));
-    kept_.erase(group, kept_.end());
-    Status saved = apply(0);
-    if (saved) saved = commit();
-    kept_.insert(kept_.end(), std::make_move_iterator(rest.begin()),
-                 std::make_move_iterator(rest.end()));
-    if (saved) {
-      settle_committed(std::exchange(acknowledged, 0));
-    } else {
-      error = std::move(saved).error();
-    }
-  }
-  fail_all(error, acknowledged);
-}
-
-// What was not acknowledged fails, with all that waits, and a new epoch begins. The operator and
-// admit() know before the waiters do.
-//
-// What was acknowledged is committed by now, or lost if that is what relaxed means, or it is in the
-// journal and cannot be committed: then the log is broken and the epoch stays, so that those who
-// wrote it go on to know of it.
-void LmdbCommitLog::fail_all(const Error& error, std::size_t acknowledged) {
-  writer_.abort();
-  metrics_.failed_groups.fetch_add(1, std::memory_order_relaxed);
-  map_room_.refresh();
-  disk_.refresh(0ms);
-  const bool in_journal = unapplied_first_ != 0 && durability_ == Durability::sync;
-  const bool breaks = in_journal || error.code == Errc::storage_corrupt;
-  if (unapplied_first_ != 0 && !in_journal) {
-    alarm_(error.message + "; acknowledged writes of the last sync interval are lost");
-  } else if (!failing_) {
-    alarm_(error.message + "; the writes that waited have failed");
-  }
-  if (breaks) {
-    alarm_(environment_.file().string() + ": writes are refused until a restart" +
-           (in_journal ? ", which takes acknowledged ones over from the journal" : ""));
-  }
-  failing_ = true;
-
-  std::vector<LoggedBatch> waiting;
-  {
-    Verdicts verdicts;
-    const std::lock_guard lock(mutex_);
-    const auto first_failed =
-        kept_.begin() + static_cast<std::ptrdiff_t>(in_journal ? acknowledged : 0);
-    const Ticket last = appended_.load(std::memory_order_relaxed);
-    const Ticket first = first_failed != kept_.end() ? first_failed->ticket
-                         : !queue_.empty()           ? queue_.front().ticket
-                                                     : last + 1;
-    if (first <= last) {
-      failed_.add(first, last);
-      last_failed_.store(last, std::memory_order_release);
-    }
-    last_failure_ = error;
-    if (breaks) broken_.store(true, std::memory_order_release);
-    if (!in_journal) {
-      epoch_.fetch_add(1, std::memory_order_release);
-      unapplied_first_ = 0;
-    }
-    waiting.swap(queue_);
-    queue_bytes_.store(0, std::memory_order_relaxed);
-    taken_first_ = 0;
-    for (auto logged = first_failed; logged != kept_.end(); ++logged) {
-      verdicts.fail(std::move(logged->waiter), error);
-    }
-    for (LoggedBatch& logged : waiting) verdicts.fail(std::move(logged.waiter), error);
-    advance(verdicts);
-  }
-  kept_.clear();
   kept_bytes_ = 0;
 }
 

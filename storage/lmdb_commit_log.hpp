@@ -23,9 +23,10 @@
 // first, then the store, and appends under that epoch has either seen all that his batch builds on
 // or is refused.
 //
-// After a failed sync nothing is known of the file: the log fails every batch until a restart. What
-// was acknowledged and not committed then stays in the journal, for the restart, and in the memory
-// of those who wrote it, since the epoch stays.
+// After a failed sync nothing is known of the file: the log is *broken*, and fails every batch
+// until a restart. What was acknowledged and not committed then stays in the journal, for the
+// restart, and in the memory of those who wrote it, since the epoch stays. Where LMDB has no room
+// for it, the log is *stalled* in the same way, until there is room.
 
 #pragma once
 
@@ -44,6 +45,8 @@
 #include "storage/store.hpp"
 
 namespace kontract {
+
+class Verdicts;
 
 class LmdbCommitLog final : public CommitLog {
  public:
@@ -78,11 +81,15 @@ class LmdbCommitLog final : public CommitLog {
 
  private:
   using Clock = std::chrono::steady_clock;
+  enum class Health : std::uint8_t {
+    sound,
+    stalled,  // acknowledged batches are in the journal, and LMDB has no room for them
+    broken,   // a sync failed: until a restart
+  };
   struct Watcher {
     Ticket ticket;
     std::unique_ptr<Settled> waiter;
   };
-  class Verdicts;  // who is to be told what, once the mutex is free
 
   // On the log's thread.
   void run();
@@ -95,6 +102,9 @@ class LmdbCommitLog final : public CommitLog {
   void write_again(Error error, std::size_t acknowledged);
   void fail_all(const Error& error, std::size_t acknowledged);
   bool may_run_ahead() const;
+  void tell_operator(const Error& error, Health health, bool in_journal) const;
+  void recover();
+  bool is_sound() const;  // any thread
 
   // With mutex_ held.
   void wake();
@@ -125,7 +135,7 @@ class LmdbCommitLog final : public CommitLog {
   // below them that failed is in failed_.
   std::atomic<Ticket> appended_{0}, acknowledged_{0}, applied_{0}, last_failed_{0};
   std::atomic<Epoch> epoch_{1};
-  std::atomic<bool> broken_{false};  // after a failed sync
+  std::atomic<Health> health_{Health::sound};
   std::atomic<std::size_t> queue_bytes_{0};
 
   // The log thread's own. kept_ holds the batches in the writer's transaction, then, from

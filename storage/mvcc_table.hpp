@@ -22,9 +22,12 @@
 
 namespace kontract {
 
+class MvccSqlTable;
+
 class MvccTable final : public Table {
  public:
   MvccTable(Shard& shard, SessionNo session, TableRow row);
+  ~MvccTable() override;
 
   Status begin(const Access& access) override;
 
@@ -38,6 +41,7 @@ class MvccTable final : public Table {
   Result<JsonText> shift() override;
   Result<JsonText> query(const Json& filter, const QueryOptions& options) override;
   Result<std::uint64_t> count() override;
+  Result<JsonText> exec(std::string_view sql, const Json& params) override;
 
   const WriteBatch& staged() const override;
   WriteBatch take_staged() override;
@@ -56,9 +60,13 @@ class MvccTable final : public Table {
 
   // As in SqlTable: storage/sql_table.hpp. They do not check permissions. A cursor goes before the
   // transaction does. By index, a record that is changed while the cursor is open may come again.
-  Result<std::unique_ptr<RecordCursor>> scan(const RecordScan& scan);
+  // Records last as long as `in`, if that is given and the transaction has not written them.
+  Result<std::unique_ptr<RecordCursor>> scan(const RecordScan& scan, Snapshot* in = nullptr);
   Result<std::optional<RecordView>> by_order(std::uint64_t order);
   std::vector<IndexRow> indexes() const { return indexes_.in_state(IndexState::ready); }
+
+  // Differs from what it was before if the schema or the ready indexes do.
+  std::uint64_t shape() const;
 
   const TableRow& row() const override { return row_; }
   Status set_row(TableRow row) override;
@@ -75,6 +83,7 @@ class MvccTable final : public Table {
   class ByOrder;
   class ByIndex;
   class QueryScan;
+  friend class MvccSqlTable;
 
   enum class Direction : bool { first, last };
 
@@ -138,6 +147,7 @@ class MvccTable final : public Table {
   const SessionNo session_;
   TableRow row_;
   std::unique_ptr<const Schema> schema_;  // null: none; what row_.schema says
+  std::uint64_t schemas_read_ = 0;
 
   Epoch epoch_ = 0;  // what pending_, count_ and indexes_ belong to
   PendingSet pending_;
@@ -169,6 +179,7 @@ class MvccTable final : public Table {
   mutable bool batch_built_ = true;
 
   std::string shown_id_, shown_data_;  // what by_order() showed
+  std::unique_ptr<MvccSqlTable> sql_;  // made at the first exec()
 };
 
 }  // namespace kontract

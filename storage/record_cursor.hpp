@@ -29,10 +29,12 @@ struct RecordScan {
   By by = By::id;
   bool descending = false;
 
-  // by id: only this one.
+  // by id: only this one, or those between the bounds, which are text. By order, bounds are
+  // integers.
   std::optional<std::string> id;
 
-  // by index: the first fields equal these; the one after them lies between the bounds. A scan may
+  // by index: the first fields equal these; the one after them lies between the bounds. By id and
+  // by order the bounds are of the id (text) and of _order (integers, maybe negative). A scan may
   // yield records outside of what was asked (never fewer): the reader tests again. It yields each
   // record once.
   IndexNo index = 0;
@@ -46,6 +48,7 @@ struct RecordView {
   std::string_view data;
   Txid txid = 0;
   std::uint64_t order = 0;
+  bool lasts = false;  // `data` stays where it is until the statement is over; see SqlTable
 };
 
 // What the transaction itself writes while a cursor is open may be seen by it or not.

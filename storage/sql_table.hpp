@@ -40,6 +40,7 @@ class SqlTable {
   // Errors: permission_denied if a bit is missing in the context or the table.
   virtual Status require(Perm needed, std::string_view function) const = 0;
 
+  // SQLite need not copy the data of a record that `lasts`.
   virtual Result<std::unique_ptr<RecordCursor>> scan(const RecordScan& scan) = 0;
   // The record with this _order, as the transaction sees it; its views live until the next call.
   virtual Result<std::optional<RecordView>> by_order(std::uint64_t order) = 0;

@@ -103,6 +103,13 @@ Status StagedSet::put(std::string_view id, const RecordState& before, std::strin
                  "Write less at once."};
   }
   const bool insert = !before.live();
+  if (insert && inserts_ == limits::kInsertsPerTransactionMax) {
+    return Error{Errc::too_large,
+                 "A transaction inserts at most " +
+                     std::to_string(limits::kInsertsPerTransactionMax) +
+                     " records into a table; this is one more",
+                 "Split it into several transactions."};
+  }
   const auto record = touch(id, before);
   Entry& entry = record->second;
   RecordState& state = entry.state;

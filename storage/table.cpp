@@ -4,7 +4,7 @@
 
 #include "storage/garbage.hpp"
 #include "storage/index_registry.hpp"
-#include "storage/mvcc_table.hpp"
+#include "storage/mvcc_sql_table.hpp"
 
 namespace kontract {
 namespace {
@@ -120,9 +120,9 @@ Status MvccTable::admit(Perm needed, std::string_view function, bool frees_space
   if (auto allowed = require(needed, function); !allowed) return allowed;
   if (auto admitted = log_.admit(frees_space); !admitted) return admitted;
   if (current_ <= last_write_) return conflict(last_write_);
-  if (writes_ == limits::kBatchOpsMax) {
+  if (writes_ == limits::kChangesPerTransactionMax) {
     return Error{Errc::too_large,
-                 "A transaction makes at most " + std::to_string(limits::kBatchOpsMax) +
+                 "A transaction makes at most " + std::to_string(limits::kChangesPerTransactionMax) +
                      " changes of a table; this is one more",
                  "Split it into several transactions."};
   }

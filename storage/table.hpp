@@ -71,6 +71,9 @@ class Table {
   virtual Result<JsonText> shift() = 0;
   virtual Result<JsonText> query(const Json& filter, const QueryOptions& options) = 0;
   virtual Result<std::uint64_t> count() = 0;  // records visible now; needs R
+  // One SQL statement over this table: see SqlEngine, whose errors come on top. What it needs
+  // depends on the statement.
+  virtual Result<JsonText> exec(std::string_view sql, const Json& params) = 0;
 
   virtual const WriteBatch& staged() const = 0;
   virtual WriteBatch take_staged() = 0;

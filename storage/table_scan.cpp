@@ -13,12 +13,13 @@ class MvccTable::OpenCursor : public RecordCursor {
   const RecordView& record() const final { return view_; }
 
  protected:
-  explicit OpenCursor(MvccTable& table) : table_(table), snapshot_(table.snapshot()) {}
+  OpenCursor(MvccTable& table, Snapshot* in)
+      : table_(table), own_(table.snapshot()), snapshot_(in != nullptr ? *in : own_), in_(in) {}
 
   // Makes the record the one at hand, if it is live.
   bool show(std::string_view id, const RecordState& record, bool staged) {
     if (!record.live()) return false;
-    view_ = {id, record.data, record.txid, record.order};
+    view_ = {id, record.data, record.txid, record.order, lasts() && !staged};
     if (staged) {  // may be changed before the next record is asked for
       id_ = id;
       data_ = record.data;
@@ -34,6 +35,7 @@ class MvccTable::OpenCursor : public RecordCursor {
     if (!record) return std::move(record).error();
     return record->order == order && show(id, *record, is_staged(id));
   }
+  bool lasts() const { return in_ != nullptr; }  // the snapshot outlives this cursor
   bool is_staged(std::string_view id) const { return table_.staged_.find(id) != nullptr; }
 
   // Whether overlays are not what they were when this was asked last.
@@ -42,20 +44,24 @@ class MvccTable::OpenCursor : public RecordCursor {
   }
 
   MvccTable& table_;
-  Snapshot snapshot_;
+  Snapshot own_;  // opens nothing unless it is used
+  Snapshot& snapshot_;
   RecordView view_;
 
  private:
+  const Snapshot* in_;
   std::string id_, data_;
   std::optional<std::uint64_t> generation_;
 };
 
 class MvccTable::OneRecord final : public MvccTable::OpenCursor {
  public:
-  OneRecord(MvccTable& table, std::string id) : OpenCursor(table), id_(std::move(id)) {}
+  OneRecord(MvccTable& table, Snapshot* in, std::string id)
+      : OpenCursor(table, in), id_(std::move(id)) {}
 
   Result<bool> next() override {
     if (std::exchange(done_, true)) return false;
+    if (!validate_record_id(id_, table_.shard_.options().record_id_bytes_max)) return false;
     auto record = table_.visible_record(id_, snapshot_);
     if (!record) return std::move(record).error();
     return show(id_, *record, is_staged(id_));
@@ -66,13 +72,33 @@ class MvccTable::OneRecord final : public MvccTable::OpenCursor {
   bool done_ = false;
 };
 
+namespace {
+
+template <class T>
+std::optional<T> value_of(const std::optional<RecordScan::Bound>& bound) {
+  const T* value = bound ? std::get_if<T>(&bound->value) : nullptr;
+  return value != nullptr ? std::optional(*value) : std::nullopt;
+}
+
+// Where a scan begins and ends, in its direction.
+const std::optional<RecordScan::Bound>& begin_of(const RecordScan& scan) {
+  return scan.descending ? scan.to : scan.from;
+}
+const std::optional<RecordScan::Bound>& end_of(const RecordScan& scan) {
+  return scan.descending ? scan.from : scan.to;
+}
+
+}  // namespace
+
 // Walks the rows of `versions`, those of each record at one go, and merges ids that are pending or
-// staged.
+// staged. Of these it may yield some before the bound where it starts.
 class MvccTable::ById final : public MvccTable::OpenCursor {
  public:
-  ById(MvccTable& table, bool descending)
-      : OpenCursor(table),
-        descending_(descending),
+  ById(MvccTable& table, Snapshot* in, const RecordScan& scan)
+      : OpenCursor(table, in),
+        descending_(scan.descending),
+        begin_(value_of<std::string>(begin_of(scan))),
+        end_(value_of<std::string>(end_of(scan))),
         prefix_(format::rows_prefix(table.session_, table.row_.no)) {}
 
   Status start() {
@@ -83,6 +109,14 @@ class MvccTable::ById final : public MvccTable::OpenCursor {
     auto cursor = (*txn)->cursor(Keyspace::versions);
     if (!cursor) return std::move(cursor).error();
     rows_.emplace(*std::move(cursor));
+    // No id is longer than what is cut off here, so none is passed over.
+    if (begin_) {
+      const std::string_view id = std::string_view(*begin_).substr(0, limits::kRecordIdBytesMax);
+      format::Key key = prefix_;
+      key.bytes(id);
+      if (!descending_) return load(rows_->seek(key));
+      return load(rows_->seek_before(key.u8('\x01')));
+    }
     if (!descending_) return load(rows_->seek(prefix_));
     return load(rows_->seek_before(format::rows_prefix(table_.session_, table_.row_.no + 1)));
   }
@@ -97,7 +131,7 @@ class MvccTable::ById final : public MvccTable::OpenCursor {
       const auto staged = table_.staged_.id_after(last_, descending_);
       const bool from_staged = staged && (!first || before(*staged, *first));
       if (from_staged) first = staged;
-      if (!first) return false;
+      if (!first || (end_ && before(*end_, *first))) return false;
       // An id that is staged only may be gone by the next call; the others stay.
       if (from_staged) staged_id_ = *staged;
       last_ = from_staged ? std::string_view(staged_id_) : *first;
@@ -157,11 +191,12 @@ class MvccTable::ById final : public MvccTable::OpenCursor {
     auto row = format::parse_version(group->key, group->value);
     if (!row) return std::move(row).error();
     if (row->tombstone) return false;
-    view_ = {id, row->data, format::txid_of(group->key), row->order};
+    view_ = {id, row->data, format::txid_of(group->key), row->order, lasts()};
     return true;
   }
 
   const bool descending_;
+  const std::optional<std::string> begin_, end_;
   const format::Key prefix_;
   std::optional<Cursor> rows_;
   Result<bool> on_row_ = false;  // whether rows_ stands on a row, behind those of stored_
@@ -174,7 +209,16 @@ class MvccTable::ById final : public MvccTable::OpenCursor {
 
 class MvccTable::ByOrder final : public MvccTable::OpenCursor {
  public:
-  ByOrder(MvccTable& table, bool descending) : OpenCursor(table), descending_(descending) {}
+  ByOrder(MvccTable& table, Snapshot* in, const RecordScan& scan)
+      : OpenCursor(table, in),
+        descending_(scan.descending),
+        end_(value_of<std::int64_t>(end_of(scan))) {
+    // OrderScan starts behind `last_`. All orders are above 0 and fit an int64.
+    if (const auto begin = value_of<std::int64_t>(begin_of(scan))) {
+      const auto order = static_cast<std::uint64_t>(std::max<std::int64_t>(*begin, 1));
+      last_ = descending_ ? order + 1 : order - 1;
+    }
+  }
 
   Result<bool> next() override {
     for (;;) {
@@ -184,6 +228,8 @@ class MvccTable::ByOrder final : public MvccTable::OpenCursor {
       auto found = scan_->next();
       if (!found || !*found) return found;
       last_ = scan_->order();
+      const auto order = static_cast<std::int64_t>(*last_);
+      if (end_ && (descending_ ? order < *end_ : order > *end_)) return false;
       auto shown = show_visible(scan_->id(), *last_);
       if (!shown || *shown) return shown;
     }
@@ -201,14 +247,18 @@ class MvccTable::ByOrder final : public MvccTable::OpenCursor {
   }
 
   const bool descending_;
+  const std::optional<std::int64_t> end_;
   std::optional<std::uint64_t> last_;
   std::optional<OrderScan> scan_;  // after snapshot_: it goes first
 };
 
 class MvccTable::ByIndex final : public MvccTable::OpenCursor {
  public:
-  ByIndex(MvccTable& table, const IndexRow& index, IndexScan::Range range)
-      : OpenCursor(table), index_({index}), mark_(mark_of(index.no)), range_(std::move(range)) {}
+  ByIndex(MvccTable& table, Snapshot* in, const IndexRow& index, IndexScan::Range range)
+      : OpenCursor(table, in),
+        index_({index}),
+        mark_(mark_of(index.no)),
+        range_(std::move(range)) {}
 
   Result<bool> next() override {
     for (;;) {
@@ -270,22 +320,22 @@ IndexScan::Range index_range(const RecordScan& scan) {
 
 }  // namespace
 
-Result<std::unique_ptr<RecordCursor>> MvccTable::scan(const RecordScan& scan) {
+Result<std::unique_ptr<RecordCursor>> MvccTable::scan(const RecordScan& scan, Snapshot* in) {
   using Opened = std::unique_ptr<RecordCursor>;
   KONTRACT_ASSERT(stage_ == Stage::begun);
   switch (scan.by) {
     case RecordScan::By::order:
-      return Opened(std::make_unique<ByOrder>(*this, scan.descending));
+      return Opened(std::make_unique<ByOrder>(*this, in, scan));
     case RecordScan::By::index: {
       const IndexRow* index = indexes_.find(scan.index);
       KONTRACT_ASSERT(index != nullptr && index->state == IndexState::ready);
-      return Opened(std::make_unique<ByIndex>(*this, *index, index_range(scan)));
+      return Opened(std::make_unique<ByIndex>(*this, in, *index, index_range(scan)));
     }
     case RecordScan::By::id:
       break;
   }
-  if (scan.id) return Opened(std::make_unique<OneRecord>(*this, *scan.id));
-  auto all = std::make_unique<ById>(*this, scan.descending);
+  if (scan.id) return Opened(std::make_unique<OneRecord>(*this, in, *scan.id));
+  auto all = std::make_unique<ById>(*this, in, scan);
   if (Status started = all->start(); !started) return std::move(started).error();
   return Opened(std::move(all));
 }
@@ -293,6 +343,7 @@ Result<std::unique_ptr<RecordCursor>> MvccTable::scan(const RecordScan& scan) {
 Result<std::optional<RecordView>> MvccTable::by_order(std::uint64_t order) {
   KONTRACT_ASSERT(stage_ == Stage::begun);
   const std::optional<RecordView> none;
+  if (order == 0) return none;
   Snapshot in = snapshot();
   const auto overlaid = [&](const PendingSet::Orders& orders) {
     const auto found = orders.find(order);
@@ -316,7 +367,7 @@ Result<std::optional<RecordView>> MvccTable::by_order(std::uint64_t order) {
   if (!record->live() || record->order != order) return none;
   shown_id_ = id;
   shown_data_ = record->data;
-  return std::optional(RecordView{shown_id_, shown_data_, record->txid, order});
+  return std::optional(RecordView{shown_id_, shown_data_, record->txid, order, false});
 }
 
 }  // namespace kontract

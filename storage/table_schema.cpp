@@ -19,6 +19,7 @@ Status MvccTable::read_schema() {
   auto schema = parse_stored(session_, row_);
   if (!schema) return std::move(schema).error();
   schema_ = *std::move(schema);
+  ++schemas_read_;
   return {};
 }
 
@@ -28,7 +29,16 @@ Status MvccTable::set_row(TableRow row) {
   if (!schema) return std::move(schema).error();
   row_ = std::move(row);
   schema_ = *std::move(schema);
+  ++schemas_read_;
   return {};
+}
+
+std::uint64_t MvccTable::shape() const {
+  std::uint64_t shape = schemas_read_;
+  for (const IndexRow& index : indexes_.rows()) {
+    if (index.state == IndexState::ready) shape = shape * 65'537 + index.no + 1;
+  }
+  return shape;
 }
 
 // `data` as it is stored.

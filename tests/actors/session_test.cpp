@@ -78,7 +78,7 @@ TEST_F(SessionTest, BadCallsGetTheErrorThatSaysWhatIsWrong) {
   };
   for (const Case& c : std::vector<Case>{
            {"unknown function", "table.frobnicate", Json::array(), "KONTRACT_NOT_FOUND"},
-           {"sql comes later", "table.exec", {"users", "select 1"}, "KONTRACT_NOT_FOUND"},
+           {"broken sql", "table.exec", {"users", "select"}, "KONTRACT_EXEC_FAILED"},
            {"transactions come later", "tx.begin", Json::array(), "KONTRACT_NOT_FOUND"},
            {"too few arguments", "table.get", {"users"}, "KONTRACT_INVALID_REQUEST"},
            {"too many arguments", "table.get", {"users", "a", "b"}, "KONTRACT_INVALID_REQUEST"},

@@ -5,7 +5,7 @@
 //   2. A quoted include starts at the root, so that it names its room.
 //   3. Asio and Beast appear in no public header, neither directly nor through an internal one.
 //      Internal headers are those in a `detail` folder and those named *_impl.hpp.
-//   4. lmdb.h is included in storage only.
+//   4. lmdb.h and sqlite3.h are included in storage only, the latter in no public header.
 
 #include <gtest/gtest.h>
 
@@ -59,6 +59,9 @@ std::string complaint(std::string_view path, std::string_view target, bool quote
     return {};
   }
   if (target == "lmdb.h" && !path.starts_with("storage/")) return "only storage knows LMDB";
+  if (target == "sqlite3.h" && (!path.starts_with("storage/") || is_public_header(path))) {
+    return "only storage knows SQLite, and its public headers do not";
+  }
   const bool sockets = target.starts_with("boost/") || target.starts_with("asio");
   if (sockets && is_public_header(path)) {
     return "Boost stays out of public headers: use detail/, *_impl.hpp or the .cpp";
@@ -153,6 +156,10 @@ TEST(Includes, AreJudgedByTheRulesOfTheHouse) {
            Case{"internal in a source", "net/client.cpp", "\"net/client_impl.hpp\"", true},
            Case{"LMDB in storage", "storage/environment.cpp", "<lmdb.h>", true},
            Case{"LMDB above storage", "actors/directory.cpp", "<lmdb.h>", false},
+           Case{"SQLite in storage", "storage/sql_engine.cpp", "<sqlite3.h>", true},
+           Case{"SQLite inside of storage", "storage/detail/sql_guard.hpp", "<sqlite3.h>", true},
+           Case{"SQLite in a public header", "storage/sql_engine.hpp", "<sqlite3.h>", false},
+           Case{"SQLite above storage", "actors/directory.cpp", "<sqlite3.h>", false},
        }) {
     SCOPED_TRACE(c.name);
     const auto found = violations(c.path, std::string("#include ") + c.include + "\n");

@@ -63,6 +63,59 @@ TEST_F(WebSocketTest, CallsAreAnswered) {
   EXPECT_EQ(missing["status"], 404);
 }
 
+TEST_F(WebSocketTest, SqlRunsOverATable) {
+  start();
+  auto client = joined();
+  const Json insert = client->ask(
+      2, "table.exec", {"t", "INSERT INTO t(id, data) VALUES ($1, $2)", {"a", {{"n", 1}}}});
+  EXPECT_EQ(insert["result"],
+            Json({{"columns", Json::array()}, {"rows", Json::array()}, {"changes", 1}}));
+  const Json select = client->ask(3, "table.exec", {"t", "SELECT id, data->>'n' AS n FROM t"});
+  EXPECT_EQ(select["result"]["rows"], Json::parse(R"([{"id":"a","n":1}])"));
+  EXPECT_GT(select["txid"], insert["txid"]);
+  const Json other = client->ask(4, "table.exec", {"t", "SELECT * FROM sqlite_master"});
+  EXPECT_EQ(other["code"], "KONTRACT_EXEC_CROSS_TABLE");
+  EXPECT_EQ(other["status"], 403);
+  // In a batch: all or none.
+  const Json batch = client->ask(
+      5, "table.batch",
+      {{{"table.exec", "t", "DELETE FROM t"}, {"table.exec", "t", "INSERT INTO nope VALUES (1)"}}});
+  EXPECT_EQ(batch["code"], "KONTRACT_EXEC_CROSS_TABLE");
+  EXPECT_EQ(client->ask(6, "table.get", {"t", "a"})["result"], Json({{"n", 1}}));
+  const Json both = client->ask(7, "table.batch",
+                                {{{"table.set", "t", "b", {{"n", 2}}},
+                                  {"table.exec", "t", "SELECT sum(data->>'n') AS total FROM t"}}});
+  EXPECT_EQ(both["result"][1]["rows"], Json::parse(R"([{"total":3}])"));
+}
+
+TEST_F(WebSocketTest, SqlNeedsTheBitsOfItsStatement) {
+  options_.secret = std::string(32, 's');
+  start();
+  const auto joins = [&](int perm) {
+    test::WsClient::Options options;
+    options.authorization = "Bearer " + token({{"perm", perm}});
+    auto client = std::make_unique<test::WsClient>(port(), "room-1", options);
+    EXPECT_EQ(client->hello()["t"], "welcome");
+    return client;
+  };
+  joins(perms::RWX)->ask(1, "table.create", {"t", Json::object()});
+  struct Case {
+    const char* sql;
+    int granted;
+    bool allowed;
+  };
+  for (const Case& c :
+       {Case{"INSERT INTO t(id) VALUES ('a')", perms::_W_, true},
+        Case{"SELECT id FROM t", perms::_W_, false}, Case{"SELECT id FROM t", perms::R__, true},
+        Case{"INSERT INTO t(id) VALUES ('b')", perms::R__, false},
+        Case{"DELETE FROM t", perms::RW_, false}, Case{"DELETE FROM t", perms::__X, true},
+        Case{"SELECT 1", perms::none, false}}) {
+    SCOPED_TRACE(c.sql);
+    const Json answer = joins(c.granted)->ask(2, "table.exec", {"t", c.sql});
+    EXPECT_EQ(answer.value("code", ""), c.allowed ? "" : "KONTRACT_PERMISSION_DENIED");
+  }
+}
+
 TEST_F(WebSocketTest, CallsThatComeTogetherAreAllAnsweredInTheirOrder) {
   start();
   auto client = joined();

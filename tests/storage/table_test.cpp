@@ -611,7 +611,9 @@ TEST_F(RefusalTest, ARecordOfTheLargestSizeIsKept) {
 TEST_F(RefusalTest, ATransactionIsBoundedInChangesAndBytes) {
   driver_.begin();
   Table& table = driver_.table();
-  for (std::size_t i = 0; i < limits::kBatchOpsMax; ++i) ASSERT_TRUE(table.push(Json::object()));
+  for (std::size_t i = 0; i < limits::kInsertsPerTransactionMax; ++i) {
+    ASSERT_TRUE(table.push(Json::object()));
+  }
   auto refused = table.push(Json::object());
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, Errc::too_large);

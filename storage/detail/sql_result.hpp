@@ -1,0 +1,27 @@
+// SqlResult: the rows of a statement as JSON text.
+
+#pragma once
+
+#include <sqlite3.h>
+
+#include "storage/detail/sql_statement.hpp"
+#include "storage/result.hpp"
+
+namespace kontract {
+
+class SqlResult {
+ public:
+  SqlResult(const SqlStatement& statement, const SqlLimits& limits);
+
+  // The row that the statement stands on. Errors: exec_limit.
+  Status add_row();
+  JsonText take(std::int64_t changes) &&;
+
+ private:
+  const SqlStatement& statement_;
+  const SqlLimits& limits_;
+  JsonText text_;
+  std::size_t rows_ = 0;
+};
+
+}  // namespace kontract

@@ -1,0 +1,58 @@
+// SqlStatement: a prepared statement with what its use needs to know. SqlStatements: those of one
+// engine that are kept, least recently used first out.
+
+#pragma once
+
+#include <sqlite3.h>
+
+#include <list>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "storage/json.hpp"
+#include "storage/perms.hpp"
+#include "storage/sql_limits.hpp"
+
+namespace kontract {
+
+struct SqlFinalize {
+  void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
+};
+
+struct SqlStatement {
+  std::string sql;
+  std::unique_ptr<sqlite3_stmt, SqlFinalize> prepared;
+  Perm needs = perms::none;
+  bool writes = false;
+  std::vector<std::string> columns;  // the names of the result's, each once, as JSON strings
+
+  std::size_t bytes() const;
+};
+
+// The names of the result's columns. Of two that are alike the second becomes "name:1", and so on.
+std::vector<std::string> sql_column_names(sqlite3_stmt* statement);
+
+// Binds `params`, which must stay as they are until the statement is reset.
+// Errors: invalid_request if they are not exactly those that the statement has; exec_limit.
+Status bind_sql(sqlite3_stmt* statement, const Json& params);
+
+class SqlStatements {
+ public:
+  explicit SqlStatements(const SqlLimits& limits) : limits_(limits) {}
+
+  SqlStatement* find(std::string_view sql);  // null if it is not there
+  SqlStatement& keep(SqlStatement statement);
+  // Drops what is too much. Not while one of them runs.
+  void trim();
+
+ private:
+  const SqlLimits& limits_;
+  std::list<SqlStatement> statements_;  // the last used first
+  std::unordered_map<std::string_view, std::list<SqlStatement>::iterator> by_sql_;
+  std::size_t bytes_ = 0;
+};
+
+}  // namespace kontract
