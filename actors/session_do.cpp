@@ -616,8 +616,12 @@ void SessionDO::purge(bool table_ended) {
   }
   purging_ = false;
   if (!facts_ || tables_closing_ > 0) return;
-  // After a failed group, or with no room left, the next wake goes on.
-  if (epoch_ != log_.epoch() || !log_.admit(/*frees_space=*/true)) return;
+  if (epoch_ != log_.epoch()) {
+    guarded([&] { static_cast<void>(load()); });  // which comes back here
+    return;
+  }
+  // With no room left, the next wake goes on.
+  if (!log_.admit(/*frees_space=*/true)) return;
   const Result<ReadTxn> txn = shard_.environment().read();
   if (!txn) return;
   WriteBatch batch;

@@ -234,7 +234,7 @@ void LmdbCommitLog::write_group() {
     }
     Result<bool> safe = durability_ == Durability::relaxed;
     if (!*safe && may_run_ahead()) safe = writer_.log();
-    if (!safe) return fail_all(safe.error(), group_begin_);
+    if (!safe) return write_again(safe.error(), group_begin_, Failed::journal);
     if (*safe) {
       acknowledge_group();
     } else {

@@ -99,7 +99,8 @@ class LmdbCommitLog final : public CommitLog {
   Status commit();
   void acknowledge_group();
   void settle_committed(std::size_t count);
-  void write_again(Error error, std::size_t acknowledged);
+  enum class Failed : bool { lmdb, journal };
+  void write_again(Error error, std::size_t acknowledged, Failed where = Failed::lmdb);
   void fail_all(const Error& error, std::size_t acknowledged);
   bool may_run_ahead() const;
   void tell_operator(const Error& error, Health health, bool in_journal) const;

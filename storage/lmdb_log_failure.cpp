@@ -11,7 +11,7 @@ namespace kontract {
 using namespace std::chrono_literals;
 
 // The transaction with kept_ is lost; the first `acknowledged` of its batches were acknowledged.
-void LmdbCommitLog::write_again(Error error, std::size_t acknowledged) {
+void LmdbCommitLog::write_again(Error error, std::size_t acknowledged, Failed where) {
   writer_.abort();
   if (error.code == Errc::storage_full) {
     // LMDB reuses a page from the second commit on after the one that freed it. So after a delete
@@ -24,7 +24,8 @@ void LmdbCommitLog::write_again(Error error, std::size_t acknowledged) {
     writer_.abort();
     if (done.error().code == Errc::storage_corrupt) error = std::move(done).error();
   }
-  if (acknowledged > 0 && acknowledged < kept_.size() && error.code != Errc::storage_corrupt) {
+  const bool may_save = error.code != Errc::storage_corrupt || where == Failed::journal;
+  if (acknowledged > 0 && acknowledged < kept_.size() && may_save) {
     // What was acknowledged had room before the newest group came: it is written alone.
     const auto group = kept_.begin() + static_cast<std::ptrdiff_t>(acknowledged);
     std::vector<LoggedBatch> rest(std::make_move_iterator(group),
@@ -121,10 +122,16 @@ void LmdbCommitLog::recover() {
     if (saved.error().code == Errc::storage_corrupt) fail_all(saved.error(), kept_.size());
     return;
   }
-  settle_committed(kept_.size());
-  const std::lock_guard lock(mutex_);
-  epoch_.fetch_add(1, std::memory_order_release);
-  health_.store(Health::sound, std::memory_order_release);
+  {
+    Verdicts verdicts;
+    const std::lock_guard lock(mutex_);
+    unapplied_first_ = 0;
+    epoch_.fetch_add(1, std::memory_order_release);
+    health_.store(Health::sound, std::memory_order_release);
+    advance(verdicts);
+  }
+  kept_.clear();
+  kept_bytes_ = 0;
 }
 
 }  // namespace kontract

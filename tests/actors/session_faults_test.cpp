@@ -42,6 +42,8 @@ class SessionFaultTest : public SessionFixture {
     const std::lock_guard lock(alarms_mutex_);
     return alarms_;
   }
+  // LMDB holds all that was acknowledged: what fails then fails by itself.
+  void settle() { ASSERT_TRUE(store_->flush()); }
   Environment& environment() { return store_->shard(0).environment(); }
   // Holds back whatever the log would write.
   WriteTxn hold_writes() {
@@ -167,6 +169,7 @@ TEST_F(DeadTableTest, ABatchWhoseTableDiesHappensNowhere) {
 
 TEST_F(SessionFaultTest, ATableWhoseCreateFailedIsNotThereAndCanBeCreated) {
   ok("room", "session.info");
+  settle();
   {
     const FailingWrite failing(ENOSPC);
     EXPECT_EQ(error("room", "table.create", {"t"}), "KONTRACT_STORAGE_FULL");
@@ -191,11 +194,28 @@ TEST_F(SessionFaultTest, ATableWhoseDropFailedIsThereWithItsRecords) {
   expect_sound();
 }
 
+// What was acknowledged is in the journal alone when the disk fills up.
+TEST_F(SessionFaultTest, AFullDiskKeepsWhatTheJournalHoldsAndGoesOnWhenThereIsRoom) {
+  ok("room", "table.create", {"t"});
+  settle();
+  {
+    ok("room", "table.set", {"t", "x", {{"n", 1}}});
+    const FailingWrite failing(ENOSPC);
+    EXPECT_EQ(error("room", "table.set", {"t", "y", {{"n", 1}}}), "KONTRACT_STORAGE_FULL");
+    EXPECT_EQ(ok("room", "table.get", {"t", "x"})["n"], 1);
+  }
+  EXPECT_EQ(at_last("table.set", {"t", "y", {{"n", 2}}}), true);
+  EXPECT_EQ(ok("room", "table.get", {"t", "x"})["n"], 1);
+  expect_sound();
+  EXPECT_EQ(ok("room", "table.get", {"t", "x"})["n"], 1);
+}
+
 TEST_F(SessionFaultTest, ABatchThatFailsToCommitHappensInNoTable) {
   ok("room", "table.create", {"a"});
   ok("room", "table.create", {"b"});
   const Json batch = Json::array({Json::array({"table.set", "a", "x", {{"n", 1}}}),
                                   Json::array({"table.push", "b", {{"n", 1}}})});
+  settle();
   {
     const FailingWrite failing(ENOSPC);
     const std::uint64_t first = send("room", "table.batch", Json::array({batch}));
@@ -252,6 +272,7 @@ TEST_F(SessionFaultTest, APurgeThatFailedGoesOnLater) {
     for (int n = 0; n < 900; ++n) operations.push_back({"table.push", "t", {{"n", n}}});
     ok("room", "table.batch", Json::array({operations}));
   }
+  settle();
   const auto drop_answered = std::make_shared<FailWhenAnswered>();
   CallPtr drop = make_call("table.drop", {"t"});
   drop->reply = Reply(drop_answered, 1);
@@ -268,6 +289,7 @@ TEST_F(SessionFaultTest, APurgeThatFailedGoesOnLater) {
 TEST_F(SessionFaultTest, AfterAFailedSyncReadsGoOnAndTellTheLastTransaction) {
   ok("room", "table.create", {"t"});
   ok("room", "table.set", {"t", "x", {{"n", 1}}});
+  settle();
   {
     const FailingSync failing(EIO);
     EXPECT_EQ(error("room", "table.set", {"t", "x", {{"n", 2}}}), "KONTRACT_STORAGE_CORRUPT");
@@ -309,6 +331,7 @@ TEST_F(SessionFaultTest, AfterAFailedSyncReadsGoOnAndTellTheLastTransaction) {
 TEST_F(SessionFaultTest, WithALongQueueForTheDiskWritesAreRefusedAndReadsAreNot) {
   ok("room", "table.create", {"t"});
   ok("room", "table.set", {"t", "x", {{"n", 1}}});
+  settle();
   CommitLog& log = store_->shard(0).log();
   {
     const FailingWrite failing(ENOSPC);  // so that what is queued is not written in the end

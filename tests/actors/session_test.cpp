@@ -440,7 +440,7 @@ TEST_F(PassivationTest, CallsThatRaceWithPassivationAreNeitherLostNorRunTwice) {
         if (rng % 8 == 0) {
           answers[s]->wait(static_cast<std::uint64_t>(i));
           const auto pause =
-              std::chrono::steady_clock::now() + std::chrono::microseconds(rng % 3000);
+              std::chrono::steady_clock::now() + std::chrono::microseconds(rng % 10'000);
           while (session->awake() && std::chrono::steady_clock::now() < pause)
             std::this_thread::yield();
         }
