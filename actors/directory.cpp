@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "actors/detail/session_actor_access.hpp"
+#include "actors/detail/workers.hpp"
 #include "actors/local_run.hpp"
 #include "actors/session_do.hpp"
 
@@ -34,8 +35,8 @@ struct DirectoryState {
     std::unordered_map<std::string, std::weak_ptr<SessionHandle>> handles;  // by owner \0 name
   };
 
-  DirectoryState(caf::actor_system& actors, Store& kept, SessionOptions given)
-      : system(actors), store(kept), options(std::move(given)) {}
+  DirectoryState(caf::actor_system& actors, Store& kept, SessionOptions given, Workers& for_sql)
+      : system(actors), store(kept), options(std::move(given)), workers(for_sql) {}
 
   Bucket& bucket_of(const std::string& key) {
     return buckets[std::hash<std::string>{}(key) % buckets.size()];
@@ -44,6 +45,7 @@ struct DirectoryState {
   caf::actor_system& system;
   Store& store;
   const SessionOptions options;
+  Workers& workers;
   std::atomic<bool> stopping{false};
   std::atomic<std::uint64_t> awake{0}, alive{0}, wakes{0}, passivations{0}, calls{0};
   std::array<Bucket, 64> buckets;
@@ -120,6 +122,8 @@ const SessionOptions& SessionActorAccess::options(SessionHandle& handle) {
   return handle.directory_->options;
 }
 
+Workers& SessionActorAccess::workers(SessionHandle& handle) { return handle.directory_->workers; }
+
 bool SessionActorAccess::stopping(SessionHandle& handle) {
   return handle.directory_->stopping.load();
 }
@@ -144,7 +148,8 @@ void SessionActorAccess::started(SessionHandle& handle) { handle.directory_->ali
 void SessionActorAccess::ended(SessionHandle& handle) { handle.directory_->alive.fetch_sub(1); }
 
 Directory::Directory(caf::actor_system& system, Store& store, SessionOptions options)
-    : state_(std::make_shared<DirectoryState>(system, store, std::move(options))) {}
+    : workers_(std::make_unique<Workers>(limits::kSqlWorkers)),
+      state_(std::make_shared<DirectoryState>(system, store, std::move(options), *workers_)) {}
 
 Directory::~Directory() = default;
 

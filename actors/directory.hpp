@@ -96,6 +96,7 @@ class Directory {
   DirectoryMetrics metrics() const;
 
  private:
+  std::unique_ptr<class Workers> workers_;  // before state_: it goes last
   std::shared_ptr<struct DirectoryState> state_;
 };
 

@@ -470,7 +470,8 @@ SessionDO::TableEntry* SessionDO::find_table_of(const Call& call, std::string_vi
 const TableAddress& SessionDO::actor_of(TableEntry& entry) {
   if (!entry.actor) {
     entry.actor = home_system().spawn<TableActor, caf::lazy_init>(
-        shard_, facts_->no, entry.row, entry.restart_after, &options_.on_table_call);
+        shard_, facts_->no, entry.row, entry.restart_after, &options_.on_table_call,
+        SessionActorAccess::workers(*handle_));
     monitor(entry.actor);
   }
   return entry.actor;

@@ -17,12 +17,13 @@ Access access_of(const Context& context) {
 }  // namespace
 
 TableActor::TableActor(caf::actor_config& config, Shard& shard, SessionNo session, TableRow row,
-                       Ticket barrier, const Hook* hook)
+                       Ticket barrier, const Hook* hook, Workers& workers)
     : TableAddress::base(config),
       shard_(shard),
       session_(session),
       row_(std::move(row)),
       hook_(hook),
+      workers_(workers),
       barrier_(barrier) {}
 
 TableActor::behavior_type TableActor::make_behavior() {
@@ -34,6 +35,14 @@ TableActor::behavior_type TableActor::make_behavior() {
       [this](const TableMaintain& request) { maintain(request); },
       [this](const TableSetRow& changed) { take(changed); },
       [this](TableClose close) { take(close); },
+      [this](TableBack) {
+        away_ = false;
+        if (const std::string failure = std::exchange(failed_away_, {}); !failure.empty()) {
+          shard_.options().alarm("table " + row_.id + " is read again after: " + failure);
+          restart();
+        }
+        drain();
+      },
       [this](TableResume) {
         behind_barrier_ = false;
         drain();
@@ -42,6 +51,7 @@ TableActor::behavior_type TableActor::make_behavior() {
 }
 
 void TableActor::on_exit() {
+  KONTRACT_ASSERT(!away_);  // nothing ends it while a worker has its table
   // What this actor staged for a joint dies with its memory of it.
   if (gate_) gate_->abandon();
   gate_.reset();
@@ -50,7 +60,7 @@ void TableActor::on_exit() {
 }
 
 void TableActor::take(Work work) {
-  if (gate_ || behind_barrier_) {
+  if (busy()) {
     waiting_.push_back(std::move(work));
   } else {
     run(work);
@@ -58,7 +68,7 @@ void TableActor::take(Work work) {
 }
 
 void TableActor::drain() {
-  while (!waiting_.empty() && !gate_ && !behind_barrier_) {
+  while (!waiting_.empty() && !busy()) {
     Work work = std::move(waiting_.front());
     waiting_.pop_front();
     run(work);
@@ -68,7 +78,7 @@ void TableActor::drain() {
 void TableActor::run(Work& work) {
   try {
     if (const auto* call = std::get_if<CallPtr>(&work)) {
-      run_call(**call);
+      run_call(*call);
     } else if (const auto* part = std::get_if<JointPartPtr>(&work)) {
       run_part(**part);
     } else if (const auto* changed = std::get_if<TableSetRow>(&work)) {
@@ -83,27 +93,58 @@ void TableActor::run(Work& work) {
   }
 }
 
-void TableActor::run_call(Call& call) {
-  if (call.expired()) return call.reply.fail(ran_out_of_time());
+void TableActor::run_call(const CallPtr& call) {
+  if (call->expired()) return call->reply.fail(ran_out_of_time());
+  if (Status opened = ensure_open(); !opened) {
+    return call->reply.fail(std::move(opened).error(), call->told_txid);
+  }
+  if (hook_ != nullptr && *hook_) (*hook_)(*call);
+  if (!run_function(*call, limits::kSqlInlineTime)) send_away(call);
+}
+
+bool TableActor::run_function(Call& call, std::chrono::milliseconds sql_time) {
   const TableFunction* function = find_table_function(call.function);
   KONTRACT_ASSERT(function != nullptr);  // the session looked it up
   const Txid txid = call.told_txid;
-  if (Status opened = ensure_open(); !opened)
-    return call.reply.fail(std::move(opened).error(), txid);
-  if (hook_ != nullptr && *hook_) (*hook_)(call);
-  if (Status begun = begin(call); !begun) return call.reply.fail(std::move(begun).error(), txid);
+  if (Status begun = begin(call); !begun) {
+    call.reply.fail(std::move(begun).error(), txid);
+    return true;
+  }
+  table_->set_sql_time(sql_time);
   Answer answer{function->run(*table_, call.args), txid};
   // An error, too, tells of what it saw.
   const Ticket wait_for = std::max(table_->observed(), call.settle_after);
-  if (!answer.result) table_->rollback();
+  if (!answer.result) {
+    const bool too_long = sql_time < shard_.options().sql.time && table_->ran_out_of_time();
+    table_->rollback();
+    if (too_long) return false;
+  }
   if (table_->staged().empty()) {
-    return deliver_when_settled(shard_.log(), wait_for, std::move(call.reply), std::move(answer));
+    deliver_when_settled(shard_.log(), wait_for, std::move(call.reply), std::move(answer));
+    return true;
   }
   // The batch settles after all that it observed, since tickets are applied in order.
   const Ticket ticket =
       shard_.log().append(table_->take_staged(), table_->epoch(),
                           std::make_unique<HeldAnswer>(std::move(call.reply), std::move(answer)));
   table_->seal(ticket);
+  return true;
+}
+
+// A statement that runs for long would hold up every connection of this thread. It begins again on
+// a worker; what comes meanwhile for this table waits, as behind any other call.
+void TableActor::send_away(const CallPtr& call) {
+  away_ = true;
+  workers_.post([this, self = TableAddress(this), call] {
+    try {
+      run_function(*call, shard_.options().sql.time);
+    } catch (const std::exception& failure) {
+      failed_away_ = failure.what();
+    } catch (...) {
+      failed_away_ = "something that is no exception";
+    }
+    caf::anon_send(self, TableBack{});
+  });
 }
 
 void TableActor::run_part(JointPart& part) {
@@ -149,6 +190,7 @@ void TableActor::set_row(const TableRow& row) {
 }
 
 Status TableActor::execute(const JointPart::Operation& operation, Joint::Report& report) {
+  table_->set_sql_time(shard_.options().sql.time);
   Result<JsonText> result = JsonText("null");
   if (operation.function != nullptr) {
     result = operation.function->run(*table_, operation.args);
@@ -175,7 +217,7 @@ void TableActor::settle_gate(const Outcome& outcome) {
 
 void TableActor::maintain(const TableMaintain& request) {
   if (request.continued) collecting_ = false;
-  if (!table_ || gate_ || behind_barrier_ || collecting_) return;  // the next round will do
+  if (!table_ || busy() || collecting_) return;  // the next round will do
   CommitLog& log = shard_.log();
   // After a failed group the table is read again by its next call; until then nothing is known.
   if (log.epoch() != table_->epoch() || !log.admit(/*frees_space=*/true)) return;

@@ -14,6 +14,7 @@
 #include <variant>
 
 #include "actors/call.hpp"
+#include "actors/detail/workers.hpp"
 #include "actors/joint.hpp"
 #include "actors/table_operations.hpp"
 #include "storage/table.hpp"
@@ -31,6 +32,7 @@ struct TableSetRow {
 };
 struct TableClose {};   // end after what was sent before
 struct TableResume {};  // what was appended before a restart is applied
+struct TableBack {};    // the call that ran on a worker is over
 
 }  // namespace kontract
 
@@ -41,6 +43,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::TableMaintain)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::TableSetRow)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::TableClose)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::TableResume)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::TableBack)
 
 namespace kontract {
 
@@ -50,15 +53,17 @@ using TableAddress = caf::typed_actor<caf::reacts_to<CallPtr>,        // a recor
                                       caf::reacts_to<TableMaintain>,  //
                                       caf::reacts_to<TableSetRow>,    //
                                       caf::reacts_to<TableClose>,     //
+                                      caf::reacts_to<TableBack>,      //
                                       caf::reacts_to<TableResume>>;
 
 class TableActor final : public TableAddress::base {
  public:
   using Hook = std::function<void(const Call&)>;
 
-  // `barrier`: the table is read once everything up to this ticket is applied.
+  // `barrier`: the table is read once everything up to this ticket is applied. `workers`, which
+  // outlive it, take SQL that runs for long.
   TableActor(caf::actor_config& config, Shard& shard, SessionNo session, TableRow row,
-             Ticket barrier, const Hook* hook);
+             Ticket barrier, const Hook* hook, Workers& workers);
 
   behavior_type make_behavior() override;
   void on_exit() override;
@@ -69,7 +74,11 @@ class TableActor final : public TableAddress::base {
   void take(Work work);
   void drain();  // runs what waits until the gate closes again
   void run(Work& work);
-  void run_call(Call& call);
+  void run_call(const CallPtr& call);
+  // Runs a call that was let in; false if it takes too long for this thread, and left no trace.
+  bool run_function(Call& call, std::chrono::milliseconds sql_time);
+  void send_away(const CallPtr& call);
+  bool busy() const { return gate_ || behind_barrier_ || away_; }
   void run_part(JointPart& part);
   void set_row(const TableRow& row);
   Status execute(const JointPart::Operation& operation, Joint::Report& report);
@@ -86,9 +95,13 @@ class TableActor final : public TableAddress::base {
   const SessionNo session_;
   TableRow row_;
   const Hook* hook_;
+  Workers& workers_;
   std::unique_ptr<Table> table_;  // null until needed
   Ticket barrier_;
   bool behind_barrier_ = false;  // waits for TableResume
+  // A worker runs a call: it alone touches the table until TableBack.
+  bool away_ = false;
+  std::string failed_away_;      // what a call threw there
   bool collecting_ = false;      // a continued TableMaintain is under way
   bool index_turn_ = false;      // the last round was one of indexes, not of garbage
   std::shared_ptr<Joint> gate_;  // waits for this joint's Outcome

@@ -76,6 +76,10 @@ Field<T> store(T StoreOptions::*member) {
   return [member](ServeOptions& options) -> T& { return options.runtime.store.*member; };
 }
 template <class T>
+Field<T> sql(T SqlLimits::*member) {
+  return [member](ServeOptions& options) -> T& { return options.runtime.store.sql.*member; };
+}
+template <class T>
 Field<T> sessions(T SessionOptions::*member) {
   return [member](ServeOptions& options) -> T& { return options.runtime.sessions.*member; };
 }
@@ -197,6 +201,15 @@ std::vector<Setting> make_settings() {
                                "Longest record id in bytes", 1, limits::kRecordIdBytesMax));
   all.push_back(duration_setting("version-retention", store(&StoreOptions::version_retention),
                                  "How long superseded versions are kept", D(0)));
+
+  all.push_back(duration_setting("sql-time-max", sql(&SqlLimits::time),
+                                 "Longest run of a statement of table.exec"));
+  all.push_back(number_setting("sql-rows-max", sql(&SqlLimits::rows), "Most rows of its result"));
+  all.push_back(size_setting("sql-result-max", sql(&SqlLimits::result_bytes),
+                             "Largest result of it, as JSON", limits::kKiB));
+  all.push_back(size_setting("sql-length-max", sql(&SqlLimits::sql_bytes), "Longest statement"));
+  all.push_back(size_setting("sql-heap-max", sql(&SqlLimits::heap_bytes),
+                             "Memory of all statements of the server together", limits::kMiB));
 
   all.push_back(duration_setting("session-idle", sessions(&SessionOptions::idle),
                                  "A session without a call for so long leaves memory"));

@@ -62,6 +62,11 @@ inline constexpr std::size_t kSqlRowsMax = 10'000;
 inline constexpr std::size_t kSqlResultBytesMax = 1 * kMiB;  // its rows; also one value in it
 inline constexpr std::chrono::milliseconds kSqlTime{200};
 
+// SQL: how long a statement may hold an I/O thread before it goes to a worker, and how many of these
+// there are.
+inline constexpr auto kSqlInlineTime = 2ms;
+inline constexpr unsigned kSqlWorkers = 2;
+
 // Commit groups: what one LMDB write transaction may take.
 inline constexpr std::size_t kGroupBatchesMax = 4096;
 inline constexpr std::size_t kGroupBytesMax = 8 * kMiB;

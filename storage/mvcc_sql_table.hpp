@@ -17,10 +17,11 @@ namespace kontract {
 
 class MvccSqlTable final : public SqlTable {
  public:
-  explicit MvccSqlTable(MvccTable& table) : table_(table), engine_(*this) {}
+  MvccSqlTable(MvccTable& table, const SqlLimits& limits) : table_(table), engine_(*this, limits) {}
 
   // As MvccTable::exec.
   Result<JsonText> exec(std::string_view sql, const Json& params);
+  SqlEngine& engine() { return engine_; }
 
   std::string_view name() const override;
   std::string_view owner() const override;

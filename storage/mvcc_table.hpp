@@ -42,6 +42,8 @@ class MvccTable final : public Table {
   Result<JsonText> query(const Json& filter, const QueryOptions& options) override;
   Result<std::uint64_t> count() override;
   Result<JsonText> exec(std::string_view sql, const Json& params) override;
+  void set_sql_time(std::chrono::milliseconds time) override { sql_time_ = time; }
+  bool ran_out_of_time() const override;
 
   const WriteBatch& staged() const override;
   WriteBatch take_staged() override;
@@ -179,6 +181,7 @@ class MvccTable final : public Table {
   mutable bool batch_built_ = true;
 
   std::string shown_id_, shown_data_;  // what by_order() showed
+  std::chrono::milliseconds sql_time_ = std::chrono::milliseconds::max();
   std::unique_ptr<MvccSqlTable> sql_;  // made at the first exec()
 };
 

@@ -48,6 +48,7 @@ class SqlEngine::Connection {
       : schema_version_(table.schema_version()), state_(table, limits), statements_(limits) {}
 
   std::uint64_t schema_version() const { return schema_version_; }
+  bool timed_out() const { return state_.timed_out; }
 
   Status open() {
     limit_heap(state_.limits.heap_bytes);
@@ -68,9 +69,10 @@ class SqlEngine::Connection {
     return done;
   }
 
-  Result<JsonText> exec(std::string_view sql, const Json& params) {
+  Result<JsonText> exec(std::string_view sql, const Json& params, std::chrono::milliseconds time) {
     state_.error.reset();
-    state_.deadline = std::chrono::steady_clock::now() + state_.limits.time;
+    state_.timed_out = false;
+    state_.deadline = std::chrono::steady_clock::now() + std::min(time, state_.limits.time);
     SqlStatement* statement = statements_.find(sql);
     if (statement == nullptr) {
       auto prepared = prepare(sql);
@@ -154,6 +156,7 @@ SqlEngine::SqlEngine(SqlTable& table, const SqlLimits& limits) : table_(table), 
 SqlEngine::~SqlEngine() = default;
 
 Result<JsonText> SqlEngine::exec(std::string_view sql, const Json& params) {
+  ran_out_of_time_ = false;
   if (connection_ && connection_->schema_version() != table_.schema_version()) connection_.reset();
   if (!connection_) {
     connection_ = std::make_unique<Connection>(table_, limits_);
@@ -162,7 +165,9 @@ Result<JsonText> SqlEngine::exec(std::string_view sql, const Json& params) {
       return std::move(opened).error();
     }
   }
-  return connection_->exec(sql, params);
+  auto result = connection_->exec(sql, params, time_);
+  ran_out_of_time_ = connection_->timed_out();
+  return result;
 }
 
 }  // namespace kontract

@@ -45,11 +45,18 @@ class SqlEngine {
   // invalid_request (parameters, `data` that is no JSON object), and what the table says.
   Result<JsonText> exec(std::string_view sql, const Json& params);
 
+  // From now on a statement may take so long, if that is less than its limit.
+  void set_time(std::chrono::milliseconds time) { time_ = time; }
+  // Whether the last statement ended because its time was over.
+  bool ran_out_of_time() const { return ran_out_of_time_; }
+
  private:
   class Connection;
 
   SqlTable& table_;
   const SqlLimits limits_;
+  std::chrono::milliseconds time_ = std::chrono::milliseconds::max();
+  bool ran_out_of_time_ = false;
   std::unique_ptr<Connection> connection_;  // null until needed
 };
 

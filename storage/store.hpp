@@ -23,6 +23,7 @@
 #include "storage/commit_log.hpp"
 #include "storage/environment.hpp"
 #include "storage/limits.hpp"
+#include "storage/sql_limits.hpp"
 
 namespace kontract {
 
@@ -50,6 +51,7 @@ struct StoreOptions {
   std::size_t record_id_bytes_max = limits::kRecordIdBytesMax;  // at most that
   std::chrono::milliseconds version_retention{0};  // superseded versions are kept at least so long
   Alarm alarm;
+  SqlLimits sql = {};  // of table.exec
 };
 
 using SessionNo = std::uint64_t;  // within a shard; never reused

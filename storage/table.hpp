@@ -74,6 +74,9 @@ class Table {
   // One SQL statement over this table: see SqlEngine, whose errors come on top. What it needs
   // depends on the statement.
   virtual Result<JsonText> exec(std::string_view sql, const Json& params) = 0;
+  // exec() gives up after so long from now on, if its limit is not less; whether the last one did.
+  virtual void set_sql_time(std::chrono::milliseconds time) = 0;
+  virtual bool ran_out_of_time() const = 0;
 
   virtual const WriteBatch& staged() const = 0;
   virtual WriteBatch take_staged() = 0;

@@ -11,6 +11,7 @@ class SessionActorAccess {
   static Store& store(SessionHandle& handle);
   static const SessionOptions& options(SessionHandle& handle);
   static bool stopping(SessionHandle& handle);
+  static class Workers& workers(SessionHandle& handle);
 
   // Calls that have been sent and not answered.
   static std::size_t in_flight(SessionHandle& handle);

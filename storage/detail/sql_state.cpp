@@ -45,6 +45,7 @@ SqlState::SqlState(SqlTable& its_table, const SqlLimits& its_limits)
 
 bool SqlState::time_is_over() {
   if (std::chrono::steady_clock::now() < deadline) return false;
+  timed_out = true;
   fail(sql_limit("The statement took more than " + std::to_string(limits.time.count()) + " ms"));
   return true;
 }

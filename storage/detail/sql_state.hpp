@@ -70,6 +70,7 @@ struct SqlState {
 
   // Of the statement that is being prepared or run.
   std::chrono::steady_clock::time_point deadline;
+  bool timed_out = false;
   std::optional<Error> error;
   Perm needs = perms::none;  // gathered while it is prepared
 };
