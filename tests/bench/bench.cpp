@@ -1,7 +1,9 @@
-// bench: compares kontract with a bare Beast echo server and with bare LMDB, on this machine.
+// bench: compares kontract with a bare Beast echo server, bare LMDB and bare SQLite, on this
+// machine.
 //
-//   bench [--rounds 3] [--seconds 3] [--only get_1,get_128,set_128,memory]
-//         [--sessions 2000] [--connections 500] [--dir DIR] [--kontract PROGRAM]
+//   bench [--rounds 3] [--seconds 3] [--only
+//   get_1,get_128,set_128,memory,sql_point,sql_index,sql_scan,query]
+//         [--records 100000] [--sessions 2000] [--connections 500] [--dir DIR] [--kontract PROGRAM]
 //         [--json FILE] [--enforce]
 //
 // Each comparison alternates the two programs and takes the medians of the rounds. --dir is where
@@ -27,17 +29,20 @@
 #include "tests/bench/flags.hpp"
 #include "tests/bench/machine.hpp"
 #include "tests/bench/memory.hpp"
+#include "tests/bench/sql.hpp"
 #include "tests/bench/throughput.hpp"
 
 namespace {
 
 using namespace kontract::bench;
 
+constexpr const char* kAllNames = "get_1,get_128,set_128,memory,sql_point,sql_index,sql_scan,query";
+
 std::set<std::string> names_from(const std::string& list) {
   std::set<std::string> names;
   std::istringstream words(list);
   for (std::string name; std::getline(words, name, ',');) {
-    if (name != "memory" && !kThroughputNames.contains(name)) {
+    if (name != "memory" && !kThroughputNames.contains(name) && !kSqlNames.contains(name)) {
       throw std::invalid_argument("--only knows no " + name);
     }
     names.insert(name);
@@ -57,18 +62,24 @@ std::vector<Figure> measure(const Programs& programs, const Flags& flags) {
   ThroughputOptions throughput;
   throughput.rounds = flags.count("--rounds", throughput.rounds);
   throughput.seconds = flags.number("--seconds", throughput.seconds);
-  throughput.names = names_from(flags.text("--only", "get_1,get_128,set_128,memory"));
+  throughput.names = names_from(flags.text("--only", kAllNames));
   MemoryOptions memory;
   memory.sessions = flags.count("--sessions", memory.sessions);
   memory.connections = flags.count("--connections", memory.connections);
   if (memory.connections > memory.sessions) {
     throw std::invalid_argument("--connections must be at most --sessions");
   }
+  SqlOptions sql;
+  sql.rounds = throughput.rounds;
+  sql.seconds = throughput.seconds;
+  sql.names = throughput.names;
+  sql.records = flags.count("--records", sql.records, 1000);
 
   std::vector<Figure> figures = throughput_figures(programs, throughput);
   if (throughput.names.contains("memory")) {
     for (Figure& figure : memory_figures(programs, memory)) figures.push_back(std::move(figure));
   }
+  for (Figure& figure : sql_figures(programs, sql)) figures.push_back(std::move(figure));
   return figures;
 }
 
@@ -109,8 +120,8 @@ int main(int argc, char** argv) {
   try {
     return run({argc,
                 argv,
-                {"--rounds", "--seconds", "--only", "--sessions", "--connections", "--dir",
-                 "--kontract", "--json"},
+                {"--rounds", "--seconds", "--only", "--records", "--sessions", "--connections",
+                 "--dir", "--kontract", "--json"},
                 {"--enforce"}});
   } catch (const std::exception& error) {
     std::fprintf(stderr, "bench: %s\n", error.what());

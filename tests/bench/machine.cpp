@@ -1,6 +1,7 @@
 #include "tests/bench/machine.hpp"
 
 #include <lmdb.h>
+#include <sqlite3.h>
 #include <sys/utsname.h>
 
 #include <boost/version.hpp>
@@ -67,6 +68,7 @@ nlohmann::ordered_json describe_machine(const Programs& programs) {
           {"build_type", KONTRACT_BUILD_TYPE},
           {"boost", BOOST_LIB_VERSION},
           {"lmdb", mdb_version(nullptr, nullptr, nullptr)},
+          {"sqlite", sqlite3_libversion()},
           {"nlohmann_json", json_version},
           {"kontract", kontract_version(programs)},
           {"durability", "sync"}};
