@@ -2,6 +2,7 @@
 
 #include <array>
 #include <caf/all.hpp>
+#include <set>
 #include <unordered_map>
 #include <vector>
 
@@ -49,6 +50,8 @@ struct DirectoryState {
   std::atomic<bool> stopping{false};
   std::atomic<std::uint64_t> awake{0}, alive{0}, wakes{0}, passivations{0}, calls{0};
   std::array<Bucket, 64> buckets;
+  std::mutex schema_mutex;
+  std::set<std::string> schema_claims;  // under schema_mutex: owners one is being applied for
 };
 
 SessionHandle::SessionHandle(std::shared_ptr<DirectoryState> directory, Identity identity)
@@ -141,6 +144,32 @@ bool SessionActorAccess::try_passivate(SessionHandle& handle) {
   handle.directory_->awake.fetch_sub(1);
   handle.directory_->passivations.fetch_add(1);
   return true;
+}
+
+std::shared_ptr<void> SessionActorAccess::claim_schema(SessionHandle& handle) {
+  const std::shared_ptr<DirectoryState>& directory = handle.directory_;
+  const std::lock_guard lock(directory->schema_mutex);
+  if (!directory->schema_claims.insert(handle.identity().owner).second) return nullptr;
+  return {directory.get(), [directory, owner = handle.identity().owner](void*) {
+            const std::lock_guard release(directory->schema_mutex);
+            directory->schema_claims.erase(owner);
+          }};
+}
+
+void SessionActorAccess::reload_sessions_of_owner(SessionHandle& handle) {
+  std::vector<std::shared_ptr<SessionHandle>> handles;
+  const std::string prefix = handle.identity().owner + '\0';
+  for (DirectoryState::Bucket& bucket : handle.directory_->buckets) {
+    const std::lock_guard lock(bucket.mutex);
+    for (const auto& [key, known] : bucket.handles) {
+      if (!key.starts_with(prefix)) continue;
+      if (auto one = known.lock()) handles.push_back(std::move(one));
+    }
+  }
+  for (const auto& one : handles) {
+    const std::lock_guard lock(one->wake_mutex_);
+    if (one->actor_) caf::anon_send(one->actor_->address, SessionReload{});
+  }
 }
 
 void SessionActorAccess::started(SessionHandle& handle) { handle.directory_->alive.fetch_add(1); }

@@ -37,7 +37,7 @@ void SessionDO::registry_exec(Call& call) {
         wrong_arguments("Wrong number of arguments: " + std::to_string(args.size())));
   }
   if (!args[0].is_string()) return call.reply.fail(wrong_arguments("The SQL must be a string"));
-  if (!call.context.peer->in_group("admin") && !options_.owners_create_tables) {
+  if (!may_administer(call)) {
     return call.reply.fail(Error(Errc::forbidden, "Only the group admin may use the registry",
                                  "Use a token whose ugroups has admin, or start the server with "
                                  "--owners-create-tables."));

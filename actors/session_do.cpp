@@ -2,6 +2,7 @@
 
 #include <caf/all.hpp>
 
+#include "actors/detail/continuation.hpp"
 #include "actors/detail/send_when.hpp"
 #include "actors/detail/session_actor_access.hpp"
 #include "actors/settle.hpp"
@@ -30,20 +31,6 @@ Status check_count(const Call& call, std::size_t min, std::size_t max, std::stri
                  "Call it as " + std::string(usage) + ".");
 }
 
-// A waiter of the commit log that goes on in the session.
-class Continuation final : public Settled {
- public:
-  Continuation(SessionAddress session, std::function<void(const Status&)> then)
-      : session_(std::move(session)), then_(std::move(then)) {}
-  void settled(const Status& status) noexcept override {
-    caf::anon_send(session_, SessionSettled{std::move(then_), status});
-  }
-
- private:
-  SessionAddress session_;
-  std::function<void(const Status&)> then_;
-};
-
 }  // namespace
 
 // The functions that the session answers itself.
@@ -63,6 +50,7 @@ const SessionDO::SessionFunction* SessionDO::find_session_function(std::string_v
       {"table.create", perms::RWX, 1, 2, "table.create(table, {permissions?, ptr?, schema?})",
        &SessionDO::create},
       {"table.schema", perms::R__, 1, 1, "table.schema(table)", &SessionDO::schema},
+      {"schema.show", perms::R__, 0, 0, "schema.show()", &SessionDO::schema_show},
       {"table.drop", perms::RWX, 1, 1, "table.drop(table)", &SessionDO::drop},
   };
   for (const SessionFunction& function : functions) {
@@ -112,6 +100,8 @@ SessionDO::behavior_type SessionDO::make_behavior() {
         return facts_ ? transactions_.min_active(txids_->peek()) : 0;
       },
       [this](const SessionSettled& message) { guarded([&] { message.then(message.status); }); },
+      [this](const SessionAltered& message) { guarded([&] { altered(message); }); },
+      [this](SessionReload message) { guarded([&] { reload(message.applied); }); },
       [this](SessionTick message) { guarded([&] { tick(message.timer); }); },
       [this](SessionPurge message) { guarded([&] { purge(message.table_ended); }); },
   };
@@ -122,6 +112,7 @@ void SessionDO::on_exit() {
     if (entry.actor) caf::anon_send(entry.actor, TableClose{});
   }
   tables_.clear();
+  held_.clear();
   SessionActorAccess::ended(*handle_);
 }
 
@@ -187,8 +178,18 @@ void SessionDO::handle(const CallPtr& call) {
   last_used_ = Clock::now();
   quiet_since_.reset();
   schedule_tick(last_used_);
+  if (holds_calls()) return held_.push_back(call);
   // A call that throws is answered as its reply is dropped.
   guarded([&] { dispatch(call); });
+}
+
+void SessionDO::release_calls() {
+  if (reload_wanted_ && !holds_calls()) start_reload();
+  while (!held_.empty() && !holds_calls()) {
+    const CallPtr call = std::move(held_.front());
+    held_.pop_front();
+    guarded([&] { dispatch(call); });
+  }
 }
 
 void SessionDO::dispatch(const CallPtr& call) {
@@ -201,6 +202,8 @@ void SessionDO::dispatch(const CallPtr& call) {
   }
   if (call->function == "table.batch") return batch(call);
   if (call->function == "table.list") return list(call);
+  if (call->function == "table.alter") return alter(call);
+  if (call->function == "schema.apply") return schema_apply(call);
   if (call->function == "registry.exec") return registry_exec(*call);
   const SessionFunction* function = find_session_function(call->function);
   if (function == nullptr) {
@@ -234,6 +237,10 @@ Status SessionDO::admit(Call& call, Perm needs, Perm may_need) {
   }
   call.context.oldest_reader = transactions_.min_active(txids_->peek());
   return {};
+}
+
+bool SessionDO::may_administer(const Call& call) const {
+  return options_.owners_create_tables || call.context.peer->in_group("admin");
 }
 
 void SessionDO::to_table(const CallPtr& call, const TableFunction& function) {
@@ -354,7 +361,7 @@ void SessionDO::open(Call& call) {
 
 void SessionDO::create(Call& call) {
   const Txid txid = call.context.current_txid;
-  if (!call.context.peer->in_group("admin") && !options_.owners_create_tables) {
+  if (!may_administer(call)) {
     return call.reply.fail(Error(Errc::forbidden, "Only the group admin may create tables",
                                  "Use a token whose ugroups has admin, or start the server with "
                                  "--owners-create-tables."),
@@ -408,7 +415,7 @@ void SessionDO::create(Call& call) {
 
 void SessionDO::drop(Call& call) {
   const Txid txid = call.context.current_txid;
-  if (!call.context.peer->in_group("admin") && !options_.owners_create_tables) {
+  if (!may_administer(call)) {
     return call.reply.fail(Error(Errc::forbidden, "Only the group admin may drop tables"), txid);
   }
   if (!call.args[0].is_string()) return call.reply.fail(invalid("The table's id must be a string"));
@@ -435,14 +442,16 @@ void SessionDO::facts(Call& call) {
   const Txid txid = call.told_txid;
   Json tables = Json::array();
   for (const auto& [id, entry] : tables_) tables.push_back(id);
-  const Json facts = {{"sid", facts_->sid},
-                      {"name", facts_->identity.name},
-                      {"owner", facts_->identity.owner},
-                      {"txid", txid},
-                      {"minActiveTxid", transactions_.min_active(txids_->peek())},
-                      {"openTransactions", transactions_.size()},
-                      {"createdMs", txids_->row().created_ms},
-                      {"tables", std::move(tables)}};
+  Json facts = {{"sid", facts_->sid},
+                {"name", facts_->identity.name},
+                {"owner", facts_->identity.owner},
+                {"txid", txid},
+                {"minActiveTxid", transactions_.min_active(txids_->peek())},
+                {"openTransactions", transactions_.size()},
+                {"createdMs", txids_->row().created_ms},
+                {"schemaVersion", txids_->row().schema_version},
+                {"tables", std::move(tables)}};
+  if (!schema_error_.empty()) facts["schemaError"] = schema_error_;
   deliver_when_settled(log_, call.settle_after, std::move(call.reply), {to_text(facts), txid});
 }
 
@@ -501,10 +510,11 @@ Status SessionDO::ensure_loaded() {
   // A failed group took with it what was not durable: the registry and the reservation are read
   // again. The tables see to themselves.
   if (facts_ && epoch_ == log_.epoch()) return {};
-  return load();
+  return load(/*may_migrate=*/facts_ == nullptr);
 }
 
-Status SessionDO::load() {
+// A migration takes it that LMDB has all of the session, and that no table has an actor.
+Status SessionDO::load(bool may_migrate) {
   // The actor of a table whose drop failed may still write; what it writes must be read then.
   if (tables_closing_ > 0) {
     return Error(Errc::overloaded, "A table of the session is being dropped", "Try again at once.");
@@ -515,44 +525,63 @@ Status SessionDO::load() {
   if (!txn) return txn.error();
   Result<std::optional<SessionRow>> stored = load_session(*txn, handle_->identity());
   if (!stored) return std::move(stored).error();
-  std::map<std::string, TableEntry, std::less<>> tables;
-  Ticket ticket = 0;
+  const bool is_new = !*stored;
+  SessionRow row;
+  std::vector<TableRow> rows;
   const Txid next_txid = txids_ ? txids_->peek() : 1;
-  if (*stored) {
-    Result<std::vector<TableRow>> rows = load_tables(*txn, (*stored)->no);
-    if (!rows) return std::move(rows).error();
-    for (TableRow& row : *rows) {
-      TableEntry entry{row, {}, again ? log_.appended() : 0};
-      // An actor that is still there goes on; after a restart of the session its table is the same.
-      if (TableEntry* known = find_table(row.id); known != nullptr && known->row.no == row.no) {
-        entry.actor = known->actor;
-        entry.restart_after = known->restart_after;
-        // What it knows of its row may be a change that failed.
-        if (entry.actor) caf::anon_send(entry.actor, TableSetRow{row});
-      }
-      tables.emplace(row.id, std::move(entry));
-    }
-    txids_.emplace(log_, epoch, handle_->identity(), **stored, 0,
-                   std::max((*stored)->reserved_until, next_txid));
-  } else {
+  if (is_new) {
     if (Status admitted = log_.admit(/*frees_space=*/false); !admitted) return admitted;
-    SessionRow row;
     row.no = shard_.allocate_session_no();
     row.sid = make_uuid_v7();
-    row.reserved_until = next_txid + limits::kTxidBlock;
     row.created_ms = now_ms();
-    WriteBatch batch;
+  } else {
+    row = **std::move(stored);
+    Result<std::vector<TableRow>> there = load_tables(*txn, row.no);
+    if (!there) return std::move(there).error();
+    rows = *std::move(there);
+  }
+  Txid first = std::max(is_new ? 1 : row.reserved_until, next_txid);
+  WriteBatch batch;
+  std::optional<Migration> migration;
+  if (may_migrate) {
+    auto pending = pending_migration(*txn, row, rows, first);
+    if (!pending) return std::move(pending).error();
+    migration = *std::move(pending);
+  }
+  if (txids_ && row.schema_version < txids_->row().schema_version) {
+    schema_error_ = "The migration could not be stored; the next wake tries again";
+  }
+  if (migration) {
+    row = migration->session;
+    rows = std::move(migration->tables);
+    batch = std::move(migration->batch);
+    ++first;
+  }
+  Ticket ticket = 0;
+  if (is_new || migration) {
+    row.reserved_until = first + limits::kTxidBlock;
     put_session(batch, handle_->identity(), row);
     ticket = log_.append(std::move(batch), epoch, nullptr);
-    stored = std::optional(row);
-    txids_.emplace(log_, epoch, handle_->identity(), row, ticket, next_txid);
   }
-  facts_ = std::make_shared<const SessionFacts>(
-      SessionFacts{handle_->identity(), (*stored)->sid, (*stored)->no});
+  std::map<std::string, TableEntry, std::less<>> tables;
+  for (TableRow& table : rows) {
+    TableEntry entry{table, {}, again ? log_.appended() : ticket};
+    // An actor that is still there goes on; after a restart of the session its table is the same.
+    if (TableEntry* known = find_table(table.id); known != nullptr && known->row.no == table.no) {
+      entry.actor = known->actor;
+      if (entry.actor) entry.restart_after = known->restart_after;
+      // What it knows of its row may be a change that failed.
+      if (entry.actor) caf::anon_send(entry.actor, TableSetRow{table});
+    }
+    tables.emplace(table.id, std::move(entry));
+  }
+  facts_ = std::make_shared<const SessionFacts>(SessionFacts{handle_->identity(), row.sid, row.no});
+  txids_.emplace(log_, epoch, handle_->identity(), row, ticket, first);
   tables_ = std::move(tables);
   epoch_ = epoch;
   registry_ticket_ = ticket;
   if (ticket == 0 && !purging_) anon_send(SessionAddress(this), SessionPurge{});
+  if (migration && migration->drops) purge_when_applied();
   return {};
 }
 
@@ -578,8 +607,9 @@ void SessionDO::tick(bool timer) {
   if (timer) tick_scheduled_ = false;
   const bool stopping = SessionActorAccess::stopping(*handle_);
   const bool idle = stopping || Clock::now() - last_used_ >= options_.idle;
-  const bool busy = SessionActorAccess::in_flight(*handle_) > 0 ||
-                    (!stopping && (transactions_.size() > 0 || purging_ || tables_closing_ > 0));
+  const bool busy =
+      SessionActorAccess::in_flight(*handle_) > 0 ||
+      (!stopping && (holds_calls() || transactions_.size() > 0 || purging_ || tables_closing_ > 0));
   if (!idle || busy) {
     maintain_tables();
     // When stopping, the last answer ticks.
@@ -613,6 +643,7 @@ void SessionDO::purge_when_applied() {
 void SessionDO::purge(bool table_ended) {
   if (table_ended) {
     --tables_closing_;
+    continue_reload();
     return purge_when_applied();
   }
   purging_ = false;

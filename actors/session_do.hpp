@@ -8,6 +8,7 @@
 #include <caf/typed_actor.hpp>
 #include <caf/typed_event_based_actor.hpp>
 #include <caf/typed_response_promise.hpp>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -21,6 +22,7 @@
 #include "actors/transactions.hpp"
 #include "actors/txid_allocator.hpp"
 #include "storage/registry_sql.hpp"
+#include "storage/schema_migration.hpp"
 
 namespace kontract {
 
@@ -32,6 +34,16 @@ struct SessionTick {
 struct SessionSettled {
   std::function<void(const Status&)> then;
   Status status;
+};
+// A table was altered by its actor, or was not (`ticket` is 0); calls that came meanwhile wait.
+struct SessionAltered {
+  TableRow row;
+  Ticket ticket;
+  Epoch epoch;  // of the session when it asked for it
+};
+// A document was applied for the owner (storage/schema_document.hpp).
+struct SessionReload {
+  bool applied = false;  // the session's own: its tables' actors are gone, and LMDB is complete
 };
 // Go on removing the records of dropped tables.
 struct SessionPurge {
@@ -59,6 +71,8 @@ struct GetMinActiveTxid {};
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::SessionTick)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::SessionPurge)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::SessionSettled)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::SessionAltered)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::SessionReload)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::BeginTransaction)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::CommitTransaction)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::RollbackTransaction)
@@ -78,6 +92,8 @@ using SessionAddress =
                      caf::replies_to<GetMinActiveTxid>::with<Txid>,                      //
                      caf::reacts_to<SessionTick>,                                        //
                      caf::reacts_to<SessionSettled>,                                     //
+                     caf::reacts_to<SessionAltered>,                                     //
+                     caf::reacts_to<SessionReload>,                                      //
                      caf::reacts_to<SessionPurge>>;
 
 class SessionDO final : public SessionAddress::base {
@@ -101,6 +117,7 @@ class SessionDO final : public SessionAddress::base {
   void handle(const CallPtr& call);
   void dispatch(const CallPtr& call);
   Status admit(Call& call, Perm needs, Perm may_need = perms::none);  // permission and txid
+  bool may_administer(const Call& call) const;  // create, change and drop tables
   void to_table(const CallPtr& call, const TableFunction& function);
   void batch(const CallPtr& call);
   void list(const CallPtr& call);
@@ -108,10 +125,37 @@ class SessionDO final : public SessionAddress::base {
   void create(Call& call);
   void drop(Call& call);
   void schema(Call& call);
+  void alter(const CallPtr& call);  // actors/alter_call.cpp, as the next
+  void altered(const SessionAltered& outcome);
+
+  // Schemas of all of the owner's sessions: actors/schema_call.cpp.
+  struct SchemaApply;
+  using Documents = std::map<std::uint64_t, SchemaDocument>;  // by version
+  void schema_apply(const CallPtr& call);
+  void schema_show(Call& call);
+  void append_documents(Store& store, const std::vector<Documents>& there, const Documents& all,
+                        SchemaApply& apply);
+  void schema_settled(const std::shared_ptr<SchemaApply>& apply, const Status& status);
+  void schema_applied(SchemaApply& apply);
+  void schema_dry_run(Call& call, const std::vector<SchemaDocument>& documents,
+                      const std::string& after);
+  void when_applied_everywhere(std::function<void()> then);
+  Result<std::optional<Migration>> pending_migration(const ReadTxn& txn, const SessionRow& session,
+                                                     const std::vector<TableRow>& tables,
+                                                     Txid txid);
+  void reload(bool applied);
+  void load_again();
+  bool is_behind();
+  void start_reload();
+  void continue_reload();
   void registry_exec(Call& call);  // actors/registry_call.cpp, as the next
   void change_registry(Call& call, RegistryChange change, JsonText result);
   void facts(Call& call);
   void allocate_txid(Call& call);
+
+  // Calls wait while something is under way that changes what all of them rest on.
+  bool holds_calls() const { return altering_ || reloading_; }
+  void release_calls();
 
   // Tables.
   TableEntry* find_table(std::string_view id);
@@ -131,7 +175,7 @@ class SessionDO final : public SessionAddress::base {
 
   // Life.
   Status ensure_loaded();
-  Status load();
+  Status load(bool may_migrate);
   void tick(bool timer);
   void schedule_tick(Clock::time_point from);
   void maintain_tables();
@@ -154,6 +198,12 @@ class SessionDO final : public SessionAddress::base {
   Epoch epoch_ = 0;             // what is in memory rests on this one
   Ticket registry_ticket_ = 0;  // of the last change to the session's own rows
   Transactions transactions_;
+
+  std::deque<CallPtr> held_;  // in their order
+  bool altering_ = false;     // SessionAltered will come
+  bool reloading_ = false;    // SessionReload{true} will come
+  bool reload_wanted_ = false;
+  std::string schema_error_;  // why the session does not follow the newest document
 
   Clock::time_point last_used_;
   std::optional<Ticket> quiet_since_;  // all that was appended when the session was found idle

@@ -4,6 +4,7 @@
 
 #include "actors/detail/send_when.hpp"
 #include "actors/settle.hpp"
+#include "storage/index_registry.hpp"
 
 namespace kontract {
 
@@ -34,6 +35,7 @@ TableActor::behavior_type TableActor::make_behavior() {
       [this](const Outcome& outcome) { settle_gate(outcome); },
       [this](const TableMaintain& request) { maintain(request); },
       [this](const TableSetRow& changed) { take(changed); },
+      [this](const TableAlter& alter) { take(alter); },
       [this](TableClose close) { take(close); },
       [this](TableBack) {
         away_ = false;
@@ -83,6 +85,8 @@ void TableActor::run(Work& work) {
       run_part(**part);
     } else if (const auto* changed = std::get_if<TableSetRow>(&work)) {
       set_row(changed->row);
+    } else if (auto* alter = std::get_if<TableAlter>(&work)) {
+      run_alter(*alter);
     } else {
       quit();
     }
@@ -189,6 +193,39 @@ void TableActor::set_row(const TableRow& row) {
   if (Status set = table_->set_row(row); !set) table_.reset();
 }
 
+void TableActor::run_alter(TableAlter& alter) {
+  Call& call = *alter.call;
+  const Txid txid = call.told_txid;
+  if (call.expired()) return call.reply.fail(ran_out_of_time());
+  Status status = ensure_open();
+  if (status) status = begin(call);
+  if (!status) return call.reply.fail(std::move(status).error(), txid);
+  table_->rollback();
+  WriteBatch batch;
+  if (status = prepare_alter(alter, batch); !status) {
+    restart();  // what it goes by may be neither the old nor the new
+    return call.reply.fail(std::move(status).error(), txid);
+  }
+  alter.end->ticket = shard_.log().append(
+      std::move(batch), table_->epoch(),
+      std::make_unique<HeldAnswer>(std::move(call.reply), Answer{std::move(alter.result), txid}));
+  row_ = alter.row;
+  if (table_->indexes_unfinished()) caf::anon_send(TableAddress(this), TableMaintain{0});
+}
+
+// The table goes by the row before that is appended: if the batch fails, so does the epoch that
+// both were in.
+Status TableActor::prepare_alter(const TableAlter& alter, WriteBatch& batch) {
+  if (Status admitted = shard_.log().admit(/*frees_space=*/false); !admitted) return admitted;
+  auto changes = plan_index_changes(table_->index_rows(), alter.indexes, IndexState::building);
+  if (!changes) return std::move(changes).error();
+  put_table(batch, session_, alter.row);
+  for (const IndexRow& index : changes->put) put_index(batch, session_, alter.row.no, index);
+  if (Status set = table_->set_row(alter.row); !set) return set;
+  if (Status set = table_->set_indexes(std::move(changes->after)); !set) return set;
+  return same_epoch(alter.call->epoch);
+}
+
 Status TableActor::execute(const JointPart::Operation& operation, Joint::Report& report) {
   table_->set_sql_time(shard_.options().sql.time);
   Result<JsonText> result = JsonText("null");
@@ -250,7 +287,11 @@ Result<bool> TableActor::maintain_round(const TableMaintain& request, WriteBatch
 // itself, may have gone with it.
 Status TableActor::begin(const Call& call) {
   if (Status begun = table_->begin(access_of(call.context)); !begun) return begun;
-  if (table_->epoch() == call.epoch) return {};
+  return same_epoch(call.epoch);
+}
+
+Status TableActor::same_epoch(Epoch admitted_in) const {
+  if (table_->epoch() == admitted_in) return {};
   Error error(Errc::overloaded, "A commit before this call failed; the call has not run",
               "Repeat it.");
   error.retry_after = std::chrono::milliseconds(10);

@@ -12,6 +12,7 @@
 #include <functional>
 #include <memory>
 #include <variant>
+#include <vector>
 
 #include "actors/call.hpp"
 #include "actors/detail/workers.hpp"
@@ -30,6 +31,24 @@ struct TableMaintain {
 struct TableSetRow {
   TableRow row;
 };
+// Tells whoever asked for an alter how it ended, also if it is dropped on its way.
+struct AlterEnd {
+  explicit AlterEnd(std::function<void(Ticket)> told) : tell(std::move(told)) {}
+  AlterEnd(const AlterEnd&) = delete;
+  AlterEnd& operator=(const AlterEnd&) = delete;
+  ~AlterEnd() { tell(ticket); }
+
+  Ticket ticket = 0;  // of the batch with the row; 0: nothing was changed
+  std::function<void(Ticket)> tell;
+};
+// Store the row and the rows of the indexes that follow from it, and go by them.
+struct TableAlter {
+  CallPtr call;  // answered here
+  JsonText result;
+  TableRow row;
+  std::vector<IndexDefinition> indexes;
+  std::shared_ptr<AlterEnd> end;
+};
 struct TableClose {};   // end after what was sent before
 struct TableResume {};  // what was appended before a restart is applied
 struct TableBack {};    // the call that ran on a worker is over
@@ -41,6 +60,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::JointPartPtr)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::Outcome)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::TableMaintain)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::TableSetRow)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::TableAlter)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::TableClose)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::TableResume)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::TableBack)
@@ -52,6 +72,7 @@ using TableAddress = caf::typed_actor<caf::reacts_to<CallPtr>,        // a recor
                                       caf::reacts_to<Outcome>,        // of the part it waits for
                                       caf::reacts_to<TableMaintain>,  //
                                       caf::reacts_to<TableSetRow>,    //
+                                      caf::reacts_to<TableAlter>,     //
                                       caf::reacts_to<TableClose>,     //
                                       caf::reacts_to<TableBack>,      //
                                       caf::reacts_to<TableResume>>;
@@ -69,7 +90,7 @@ class TableActor final : public TableAddress::base {
   void on_exit() override;
 
  private:
-  using Work = std::variant<CallPtr, JointPartPtr, TableSetRow, TableClose>;
+  using Work = std::variant<CallPtr, JointPartPtr, TableSetRow, TableAlter, TableClose>;
 
   void take(Work work);
   void drain();  // runs what waits until the gate closes again
@@ -81,6 +102,8 @@ class TableActor final : public TableAddress::base {
   bool busy() const { return gate_ || behind_barrier_ || away_; }
   void run_part(JointPart& part);
   void set_row(const TableRow& row);
+  void run_alter(TableAlter& alter);
+  Status prepare_alter(const TableAlter& alter, WriteBatch& batch);
   Status execute(const JointPart::Operation& operation, Joint::Report& report);
   void settle_gate(const Outcome& outcome);
   void maintain(const TableMaintain& request);
@@ -88,6 +111,7 @@ class TableActor final : public TableAddress::base {
 
   Status ensure_open();
   Status begin(const Call& call);
+  Status same_epoch(Epoch admitted_in) const;
   void restart();  // forget, and wait for what was appended
   void wait_for_barrier();
 

@@ -34,6 +34,7 @@ struct Parsed {
   Server server;
   TokenRequest token;
   SqlRequest sql;
+  SchemaRequest schema;
 };
 
 void add_serve(CLI::App& app, Parsed& parsed) {
@@ -100,19 +101,38 @@ void add_token(CLI::App& app, Parsed& parsed) {
       ->default_str("1h");
 }
 
-void add_sql(CLI::App& app, SqlRequest& request) {
-  CLI::App* sql = app.add_subcommand("sql", "Run SQL over the registry of a session's tables");
-  add_server(*sql, request.server);
-  sql->add_option("--secret", request.secret, "The server's, to sign for an owner")
+void add_admin(CLI::App& command, AdminRequest& request) {
+  add_server(command, request.server);
+  command.add_option("--secret", request.secret, "The server's, to sign for an owner")
       ->envname("KONTRACT_SECRET")
       ->type_name("TEXT");
-  sql->add_option("--owner", request.owner, "Whose session; the token's owner, or dev")
+  command.add_option("--owner", request.owner, "Whose session; the token's owner, or dev")
       ->type_name("NAME");
-  sql->add_option("--session", request.session, "Name of the session")
+  command.add_option("--session", request.session, "Name of the session")
       ->default_str("default")
       ->type_name("NAME");
-  sql->add_option("--data", request.data, "A data directory that no server has open, instead")
+  command.add_option("--data", request.data, "A data directory that no server has open, instead")
       ->type_name("DIR");
+}
+
+void add_schema(CLI::App& app, SchemaRequest& request) {
+  CLI::App* schema = app.add_subcommand("schema", "The tables that an owner's sessions have");
+  schema->require_subcommand(1);
+  CLI::App* apply = schema->add_subcommand("apply", "Change them, in all sessions of the owner");
+  add_admin(*apply, request);
+  apply->add_option("FILE", request.file, "The document, as JSON")->required();
+  apply->add_flag("--dry-run", request.dry_run, "Say what would happen, change nothing");
+  apply->add_flag("--json", request.json, "Print the result as JSON");
+  apply->footer(
+      R"({"version": 2, "tables": {"movies": {"fields": {...}}}, "steps": [{"rename": {...}}]})"
+      "\nChanging schemas in docs/protocol.md says more. The session is asked only to pass it on.");
+  CLI::App* show = schema->add_subcommand("show", "Print the document that was applied last");
+  add_admin(*show, request);
+}
+
+void add_sql(CLI::App& app, SqlRequest& request) {
+  CLI::App* sql = app.add_subcommand("sql", "Run SQL over the registry of a session's tables");
+  add_admin(*sql, request);
   sql->add_flag("--json", request.json, "Print the result as JSON");
   sql->add_option("SQL", request.sql, "One statement")->required();
   sql->add_option("PARAMS", request.params, "Values for ? or $1, each as JSON, or a string");
@@ -136,6 +156,10 @@ int dispatch(const CLI::App& app, const Parsed& parsed, Streams streams) {
     return call(parsed.server, parsed.session, parsed.function, parsed.args, streams);
   }
   if (command == "sql") return sql(parsed.sql, streams);
+  if (command == "schema") {
+    const bool shows = app.get_subcommand("schema")->got_subcommand("show");
+    return shows ? schema_show(parsed.schema, streams) : schema_apply(parsed.schema, streams);
+  }
   if (command == "tables") return tables(parsed.server, parsed.session, streams);
   if (command == "explain") return explain(parsed.code, streams);
   if (command == "check") return check(parsed.directory, streams);
@@ -148,7 +172,7 @@ int dispatch(const CLI::App& app, const Parsed& parsed, Streams streams) {
 
 int run(std::vector<std::string> args, Streams streams) {
   Parsed parsed;
-  parsed.server.url = parsed.sql.server.url = "ws://127.0.0.1:8787";
+  parsed.server.url = parsed.sql.server.url = parsed.schema.server.url = "ws://127.0.0.1:8787";
   CLI::App app("Durable sessions over WebSocket", "kontract");
   app.require_subcommand(1);
   add_serve(app, parsed);
@@ -171,6 +195,7 @@ int run(std::vector<std::string> args, Streams streams) {
       ->add_option("DIR", parsed.directory, "The data directory")
       ->required();
   add_sql(app, parsed.sql);
+  add_schema(app, parsed.schema);
   add_token(app, parsed);
   app.add_subcommand("version", "Print the version");
 

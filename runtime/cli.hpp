@@ -5,11 +5,16 @@
 #pragma once
 
 #include <iosfwd>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "runtime/config.hpp"
 #include "storage/json.hpp"
+
+namespace kontract {
+class Runtime;
+}
 
 namespace kontract::cli {
 
@@ -47,18 +52,48 @@ int call(const Server& server, const std::string& session, const std::string& fu
          const std::vector<std::string>& args, Streams streams);
 int tables(const Server& server, const std::string& session, Streams streams);
 
-struct SqlRequest {
+struct AdminRequest {
   Server server;
   std::string secret;  // to sign a token with
   std::string owner;   // empty: the token's, or dev
   std::string session = "default";
   std::string data;  // not empty: that directory instead of a server
+};
+// False, and said why, if its secret cannot be one.
+bool check_secret(const AdminRequest& request, Streams streams);
+
+// Calls as somebody who may administer. A directory stays open until the end.
+class AdminCalls {
+ public:
+  explicit AdminCalls(const AdminRequest& request);
+  ~AdminCalls();
+  Result<Json> call(const std::string& function, Json args);
+
+ private:
+  const AdminRequest& request_;
+  std::unique_ptr<Runtime> runtime_;
+};
+
+// Objects with these members, as a table.
+void print_table(const Json& columns, const Json& rows, std::ostream& out);
+
+struct SqlRequest : AdminRequest {
   std::string sql;
   std::vector<std::string> params;
   bool json = false;
 };
 // One statement over a session's registry: registry.exec.
 int sql(const SqlRequest& request, Streams streams);
+
+struct SchemaRequest : AdminRequest {
+  std::string file;
+  bool dry_run = false;
+  bool json = false;
+};
+// Changes the schemas of all of an owner's sessions: schema.apply. With `dry_run` kFailed if a
+// session would fail.
+int schema_apply(const SchemaRequest& request, Streams streams);
+int schema_show(const SchemaRequest& request, Streams streams);
 
 // All codes if `code` is empty.
 int explain(const std::string& code, Streams streams);

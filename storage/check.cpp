@@ -8,7 +8,7 @@
 #include "storage/index_check.hpp"
 #include "storage/journal.hpp"
 #include "storage/page_check.hpp"
-#include "storage/schema.hpp"
+#include "storage/schema_document.hpp"
 #include "storage/shard.hpp"
 
 namespace kontract {
@@ -161,10 +161,19 @@ class ShardCheck {
     });
   }
 
+  void check_document(std::string_view key, std::string_view value) {
+    auto text = format::parse_document(key, value);
+    if (!text) return;
+    auto document = SchemaDocument::parse(Json::parse(*text, nullptr, false));
+    if (document && document->version() == format::parse_document_key(key)->version) return;
+    problem("the " + format::describe(Keyspace::registry, key) + " is not a document of schemas");
+  }
+
   // Each table has as many records as it says, and no rows belong to no table.
   Status tables() {
     Status walked =
         walk(Keyspace::registry, [&](std::string_view key, std::string_view value) -> Status {
+          if (format::parse_document_key(key)) check_document(key, value);
           auto parsed = format::parse_table_key(key);
           auto row = format::parse_table(key, value);
           if (!parsed || !row) return {};

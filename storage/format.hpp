@@ -12,6 +12,7 @@
 //             'd' u64(session) u32(table)                           -          dropped, to purge
 //             'c' u64(session) u32(table)                           CountRow
 //             'i' u64(session) u32(table) u16(index)                IndexRow
+//             'm' owner 00 u64(version)                             a SchemaDocument's text
 //   versions  u64(session) u32(table) id 00 u64(~txid)              VersionRow
 //   order     u64(session) u32(table) u64(order)                    id
 //   garbage   u64(session) u32(table) u64(superseding) u64(old) id  u64(ms since 1970)
@@ -126,6 +127,10 @@ struct IndexRowKey {
   TableNo table = 0;
   IndexNo index = 0;
 };
+struct DocumentKey {
+  std::string_view owner;
+  std::uint64_t version = 0;
+};
 struct CountRow {
   std::uint64_t records = 0;
   Txid changed = 0;  // the last transaction that changed `records`
@@ -138,10 +143,13 @@ Key dropped_prefix(SessionNo session);
 Key count_key(SessionNo session, TableNo table);
 Key index_row_key(SessionNo session, TableNo table, IndexNo index);
 Key index_row_prefix(SessionNo session, TableNo table);
+Key document_key(std::string_view owner, std::uint64_t version);
+Key document_prefix(std::string_view owner);
 std::string table_value(const Key& key, const TableRow& row);
 std::string dropped_value(const Key& key);
 std::string count_value(const Key& key, const CountRow& row);
 std::string index_row_value(const Key& key, const IndexRow& row);
+std::string document_value(const Key& key, std::string_view text);
 Result<TableKey> parse_table_key(std::string_view key);
 Result<TableNoKey> parse_dropped_key(std::string_view key);
 Result<TableNoKey> parse_count_key(std::string_view key);
@@ -150,6 +158,8 @@ Result<TableRow> parse_table(std::string_view key, std::string_view value);
 Status parse_dropped(std::string_view key, std::string_view value);
 Result<CountRow> parse_count(std::string_view key, std::string_view value);
 Result<IndexRow> parse_index_row(std::string_view key, std::string_view value);
+Result<DocumentKey> parse_document_key(std::string_view key);
+Result<std::string_view> parse_document(std::string_view key, std::string_view value);
 
 // ---- versions
 //
@@ -280,6 +290,7 @@ static_assert(8 + 4 + 8 + 8 + limits::kRecordIdBytesMax <= limits::kLmdbKeyBytes
 static_assert(1 + limits::kOwnerBytesMax + 1 + limits::kSessionNameBytesMax <=
                   limits::kLmdbKeyBytesMax,
               "sessions");
+static_assert(1 + limits::kOwnerBytesMax + 1 + 8 <= limits::kLmdbKeyBytesMax, "registry");
 static_assert(1 + 8 + limits::kTableIdBytesMax <= limits::kLmdbKeyBytesMax, "registry");
 static_assert(limits::kOwnerBytesMax <= 255 && limits::kPtrBytesMax <= 255, "one length byte");
 static_assert(limits::kInsertsPerTransactionMax <= std::size_t{1} << kOrderIndexBits,

@@ -35,9 +35,10 @@ Key session_no_prefix() {
 Key session_no_key(SessionNo session) { return numbered('n', session); }
 
 std::string session_value(const Key& key, const SessionRow& row) {
-  ByteWriter out = begin_value(29 + row.sid.size());
+  ByteWriter out = begin_value(37 + row.sid.size());
   out.be(row.no).be(row.reserved_until).be(row.next_table_no);
   out.be(static_cast<std::uint64_t>(row.created_ms)).counted<std::uint8_t>(row.sid);
+  out.be(row.schema_version);
   return seal(Keyspace::sessions, key, std::move(out));
 }
 
@@ -78,6 +79,8 @@ Result<SessionRow> parse_session(std::string_view key, std::string_view value) {
   row.next_table_no = in.be<TableNo>();
   row.created_ms = static_cast<std::int64_t>(in.be<std::uint64_t>());
   row.sid = in.counted<std::uint8_t>();
+  // Rows of before there were schemas end here.
+  if (!in.done()) row.schema_version = in.be<std::uint64_t>();
   if (!in.done()) return bad_value(Keyspace::sessions, key);
   return row;
 }
@@ -129,6 +132,18 @@ Key index_row_key(SessionNo session, TableNo table, IndexNo index) {
   return key;
 }
 
+Key document_prefix(std::string_view owner) {
+  Key key;
+  key.u8('m').bytes(owner).u8('\0');
+  return key;
+}
+
+Key document_key(std::string_view owner, std::uint64_t version) {
+  Key key = document_prefix(owner);
+  key.u64(version);
+  return key;
+}
+
 std::string table_value(const Key& key, const TableRow& row) {
   ByteWriter out = begin_value(7 + row.ptr.size() + row.owner.size() + row.schema.size());
   out.be(row.no).be(row.permissions).counted<std::uint8_t>(row.ptr);
@@ -150,6 +165,12 @@ std::string index_row_value(const Key& key, const IndexRow& row) {
   out.be(static_cast<std::uint8_t>(row.definition.unique));
   out.be(static_cast<std::uint8_t>(row.definition.fields.size()));
   for (const std::string& path : row.definition.fields) out.counted<std::uint8_t>(path);
+  return seal(Keyspace::registry, key, std::move(out));
+}
+
+std::string document_value(const Key& key, std::string_view text) {
+  ByteWriter out = begin_value(text.size());
+  out.bytes(text);
   return seal(Keyspace::registry, key, std::move(out));
 }
 
@@ -184,6 +205,22 @@ Result<IndexRowKey> parse_index_row_key(std::string_view key) {
   IndexRowKey parsed{in.be<SessionNo>(), in.be<TableNo>(), in.be<IndexNo>()};
   if (letter != 'i' || !in.done()) return bad_key(Keyspace::registry, key);
   return parsed;
+}
+
+Result<DocumentKey> parse_document_key(std::string_view key) {
+  ByteReader in(key);
+  const char letter = in.be<char>();
+  DocumentKey parsed;
+  parsed.owner = in.until('\0');
+  parsed.version = in.be<std::uint64_t>();
+  if (letter != 'm' || !in.done() || !id_fits(parsed.owner, limits::kOwnerBytesMax)) {
+    return bad_key(Keyspace::registry, key);
+  }
+  return parsed;
+}
+
+Result<std::string_view> parse_document(std::string_view key, std::string_view value) {
+  return open(Keyspace::registry, key, value);
 }
 
 Result<TableRow> parse_table(std::string_view key, std::string_view value) {

@@ -78,6 +78,7 @@ Status verify_row(Keyspace space, std::string_view key, std::string_view value) 
       if (letter(key) == 'd') return both(parse_dropped_key(key), parse_dropped(key, value));
       if (letter(key) == 'c') return both(parse_count_key(key), parse_count(key, value));
       if (letter(key) == 'i') return of(parse_index_row(key, value));
+      if (letter(key) == 'm') return both(parse_document_key(key), parse_document(key, value));
       break;
     case Keyspace::versions:
       return both(parse_version_key(key), parse_version(key, value));
@@ -124,6 +125,11 @@ std::string describe(Keyspace space, std::string_view key) {
       }
       if (letter(key) == 'i' && key.size() == 15) {
         return out + of_table(u64(1), u32(9)) + ", index " + std::to_string(u16(13));
+      }
+      if (const auto end = key.find('\0');
+          letter(key) == 'm' && end != key.npos && key.size() == end + 9) {
+        return out + quoted("owner", key.substr(1, end - 1)) + ", schema version " +
+               std::to_string(u64(end + 1));
       }
       break;
     case Keyspace::versions:

@@ -18,4 +18,7 @@ Json* find_path(Json& object, std::string_view path);
 // REQUIRES: `object` is an object.
 bool place_path(Json& object, std::string_view path, Json value);
 
+// Takes out the value that find_path() finds; null if there is none.
+Json take_path(Json& object, std::string_view path);
+
 }  // namespace kontract

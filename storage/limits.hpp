@@ -36,6 +36,12 @@ inline constexpr std::size_t kSchemaFieldsMax = 100;
 inline constexpr std::size_t kFieldNameBytesMax = 128;
 inline constexpr std::size_t kSchemaBytesMax = 64 * kKiB;  // as compact JSON, with its defaults
 
+// Changing schemas: what one session's migration may write, and what a dry run may take for a page.
+inline constexpr std::size_t kMigrationBytesMax = 256 * kMiB;
+inline constexpr std::size_t kDryRunSessionsMax = 100;
+inline constexpr std::chrono::milliseconds kDryRunTime{200};
+inline constexpr std::size_t kSchemaStepsMax = 1000;
+
 // Indexes. The encoded values of an entry share LMDB's key with 22 bytes that say where it belongs.
 inline constexpr std::size_t kIndexesPerTableMax = 16;
 inline constexpr std::size_t kIndexFieldsMax = 8;
@@ -62,8 +68,8 @@ inline constexpr std::size_t kSqlRowsMax = 10'000;
 inline constexpr std::size_t kSqlResultBytesMax = 1 * kMiB;  // its rows; also one value in it
 inline constexpr std::chrono::milliseconds kSqlTime{200};
 
-// SQL: how long a statement may hold an I/O thread before it goes to a worker, and how many of these
-// there are.
+// SQL: how long a statement may hold an I/O thread before it goes to a worker, and how many of
+// these there are.
 inline constexpr auto kSqlInlineTime = 2ms;
 inline constexpr unsigned kSqlWorkers = 2;
 

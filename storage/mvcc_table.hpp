@@ -70,6 +70,13 @@ class MvccTable final : public Table {
   // Differs from what it was before if the schema or the ready indexes do.
   std::uint64_t shape() const;
 
+  // For a migration, which has checked what it writes (storage/schema_migration.hpp). The
+  // transaction that is begun may write so much, in as many changes as it likes.
+  void let_write(std::size_t bytes_max) { staged_.let_hold(bytes_max); }
+  // Gives a live record this data, as it stands. Errors: txn_conflict, too_large, schema_violation
+  // (an index).
+  Status rewrite(std::string_view id, const Json& data);
+
   const TableRow& row() const override { return row_; }
   Status set_row(TableRow row) override;
 
@@ -93,6 +100,7 @@ class MvccTable final : public Table {
   Status require(Perm needed, std::string_view function) const;
   Status admit(Perm needed, std::string_view function, bool frees_space);
   Status put_record(std::string_view id, const RecordState& before, const Json& data);
+  Status put_fitted(std::string_view id, const RecordState& before, const Json& data);
   Result<JsonText> take(Direction direction, std::string_view function);
 
   // The record as this transaction sees it.

@@ -22,7 +22,8 @@ struct SessionRow {
   std::string sid;          // uuid v7 text
   Txid reserved_until = 1;  // no txid >= this was given out or told to anyone
   TableNo next_table_no = 1;
-  std::int64_t created_ms = 0;  // since 1970
+  std::int64_t created_ms = 0;       // since 1970
+  std::uint64_t schema_version = 0;  // of the owner's document that its tables follow; 0: none
 };
 
 Result<std::optional<SessionRow>> load_session(const ReadTxn& txn, const Identity& identity);

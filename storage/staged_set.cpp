@@ -96,10 +96,10 @@ void StagedSet::hide(Entry& entry) {
 Status StagedSet::put(std::string_view id, const RecordState& before, std::string data,
                       IndexEntries entries, Txid txid) {
   const std::size_t bytes = bytes_ + id.size() + data.size();
-  if (bytes > limits::kBatchBytesMax) {
+  if (bytes > bytes_max_) {
     return Error{Errc::too_large,
                  "The transaction would write " + std::to_string(bytes) + " bytes; one may write " +
-                     std::to_string(limits::kBatchBytesMax),
+                     std::to_string(bytes_max_),
                  "Write less at once."};
   }
   const bool insert = !before.live();

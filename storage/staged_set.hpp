@@ -31,6 +31,9 @@ class StagedSet {
   // `indexes` are those of the table, and stay as they are while anything is staged.
   explicit StagedSet(const IndexSet& indexes) : indexes_(indexes) {}
 
+  // So many bytes instead of limits::kBatchBytesMax.
+  void let_hold(std::size_t bytes_max) { bytes_max_ = bytes_max; }
+
   bool empty() const { return records_.empty(); }
   // By how much the number of live records differs from what it was before the transaction.
   std::int64_t count_delta() const { return count_delta_; }
@@ -90,6 +93,7 @@ class StagedSet {
   std::uint64_t inserts_ = 0;
   std::uint64_t generation_ = 0;
   std::size_t bytes_ = 0;  // of ids, data and entries
+  std::size_t bytes_max_ = limits::kBatchBytesMax;
 };
 
 }  // namespace kontract

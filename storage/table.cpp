@@ -122,7 +122,8 @@ Status MvccTable::admit(Perm needed, std::string_view function, bool frees_space
   if (current_ <= last_write_) return conflict(last_write_);
   if (writes_ == limits::kChangesPerTransactionMax) {
     return Error{Errc::too_large,
-                 "A transaction makes at most " + std::to_string(limits::kChangesPerTransactionMax) +
+                 "A transaction makes at most " +
+                     std::to_string(limits::kChangesPerTransactionMax) +
                      " changes of a table; this is one more",
                  "Split it into several transactions."};
   }
@@ -235,7 +236,11 @@ Status MvccTable::put_record(std::string_view id, const RecordState& before, con
   Result<Json> fitted = Json();
   if (schema_) fitted = fit_schema(id, before, data);
   if (!fitted) return std::move(fitted).error();
-  auto text = record_text(schema_ ? *fitted : data, shard_.options().record_bytes_max);
+  return put_fitted(id, before, schema_ ? *fitted : data);
+}
+
+Status MvccTable::put_fitted(std::string_view id, const RecordState& before, const Json& data) {
+  auto text = record_text(data, shard_.options().record_bytes_max);
   if (!text) return std::move(text).error();
   IndexEntries entries;
   if (indexes_.keeps_entries()) {
@@ -245,6 +250,15 @@ Status MvccTable::put_record(std::string_view id, const RecordState& before, con
   }
   changed();
   return staged_.put(id, before, *std::move(text), std::move(entries), current_);
+}
+
+Status MvccTable::rewrite(std::string_view id, const Json& data) {
+  KONTRACT_ASSERT(stage_ == Stage::begun);
+  if (current_ <= last_write_) return conflict(last_write_);
+  Snapshot in = snapshot();
+  auto before = record_to_change(id, in);
+  if (!before) return std::move(before).error();
+  return put_fitted(id, *before, data);
 }
 
 Result<JsonText> MvccTable::erase(std::string_view id) {

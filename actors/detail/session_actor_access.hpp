@@ -20,6 +20,12 @@ class SessionActorAccess {
   // and it must end.
   static bool try_passivate(SessionHandle& handle);
 
+  // The right to apply a schema for the session's owner, until it is dropped; null if another has
+  // it.
+  static std::shared_ptr<void> claim_schema(SessionHandle& handle);
+  // Tells all sessions of this one's owner that are awake to load again.
+  static void reload_sessions_of_owner(SessionHandle& handle);
+
   // Count the actors there are, for Directory::stopped().
   static void started(SessionHandle& handle);
   static void ended(SessionHandle& handle);

@@ -11,6 +11,7 @@ class TableIndexActorTest : public SessionFixture {
   Shard& shard() { return store_->shard_of({peer_.owner, "room"}); }
 
   std::pair<SessionNo, TableNo> numbers() {
+    EXPECT_TRUE(store_->flush());  // what was answered may be in the journal only
     auto txn = shard().environment().read();
     const auto session = load_session(*txn, {peer_.owner, "room"});
     EXPECT_TRUE(session && *session);

@@ -1,4 +1,5 @@
 #include "storage/format.hpp"
+#include "storage/format_frame.hpp"
 
 #include <gtest/gtest.h>
 
@@ -33,7 +34,8 @@ std::vector<Row> rows() {
   const Key index = index_key({7, 3, "\0\5\1"s, make_order(41, 2)});
   CommitRow commit{9, 2, 3, {{Keyspace::versions, false, "key"s, 77}}};
   commit.names.push_back({Keyspace::order, true, "other"s, 0});
-  const SessionRow session_row{7, "0190-sid", 4097, 4, 1'700'000'000'000};
+  const Key document = document_key("tenant-1", 3);
+  const SessionRow session_row{7, "0190-sid", 4097, 4, 1'700'000'000'000, 3};
   const TableRow table_row{"users", "tbl_users_1", "tenant-1", perms::RW_, 3, "{}"};
   return {
       {"format", Keyspace::meta, format_key().str(), format_value({1, 4, 2})},
@@ -52,6 +54,8 @@ std::vector<Row> rows() {
       {"index row", Keyspace::registry, index_row.str(),
        index_row_value(index_row, {5, {{"email", "address.city"}, true}, IndexState::ready})},
       {"index", Keyspace::indexes, index.str(), index_value(index, {41, "u1"})},
+      {"document", Keyspace::registry, document.str(),
+       document_value(document, R"({"version":3})")},
   };
 }
 
@@ -86,6 +90,7 @@ TEST(FormatTest, WhatWasWrittenIsReadBack) {
   EXPECT_EQ(session->reserved_until, 4097u);
   EXPECT_EQ(session->next_table_no, 4u);
   EXPECT_EQ(session->created_ms, 1'700'000'000'000);
+  EXPECT_EQ(session->schema_version, 3u);
   EXPECT_EQ(*parse_session_no_key(all[3].key), 7u);
   EXPECT_EQ(*parse_session_no(all[3].key, all[3].value), (Identity{"tenant-1", "room-1"}));
 
@@ -278,6 +283,8 @@ TEST(FormatTest, ErrorsNameTheRow) {
        "row of registry, session 3, table 1, index 258"},
       {Keyspace::indexes, index_key({3, 1, "\1\2\1", 9}).str(),
        "row of indexes, session 3, table 1, index 258, order 9"},
+      {Keyspace::registry, document_key("o", 3).str(),
+       R"(row of registry, owner "o", schema version 3)"},
       {Keyspace::order, "\x01\xFF"s, "row of order, key 0x01ff"},
   };
   for (const Case& c : cases) EXPECT_EQ(describe(c.space, c.key), c.words);
@@ -288,6 +295,17 @@ TEST(FormatTest, ErrorsNameTheRow) {
   EXPECT_EQ(parse_version(key, value).error().message,
             R"(The row of versions, session 3, table 1, record "u1", txid 7 is damaged: )"
             "its checksum does not match");
+}
+
+TEST(FormatTest, ASessionRowFromBeforeThereWereSchemasFollowsNone) {
+  const Key key = session_key({"tenant-1", "room-1"});
+  const std::string now = session_value(key, {7, "0190-sid", 4097, 4, 1'700'000'000'000, 3});
+  ByteWriter then = begin_value(64);
+  then.bytes(std::string_view(now).substr(1, now.size() - 1 - 8 - 4));
+  const auto session = parse_session(key, seal(Keyspace::sessions, key, std::move(then)));
+  ASSERT_TRUE(session) << session.error().message;
+  EXPECT_EQ(session->sid, "0190-sid");
+  EXPECT_EQ(session->schema_version, 0u);
 }
 
 TEST(FormatTest, AFormatRowOfANewerVersionStillTellsItsVersion) {

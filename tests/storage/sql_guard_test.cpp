@@ -230,7 +230,9 @@ TEST_F(SqlGuardTest, FunctionsAreThoseOfAList) {
   expect({
       {"SELECT id FROM movies WHERE movies MATCH 'x'", kFailed},
       {"SELECT id FROM movies WHERE id REGEXP 'x'", kFailed},
-      {"SELECT date('now'), current_timestamp, sqrt(2), json('[1]'), upper('x'), random() IS NOT NULL", kFine},
+      {"SELECT date('now'), current_timestamp, sqrt(2), json('[1]'), upper('x'), random() IS NOT "
+       "NULL",
+       kFine},
   });
 }
 
