@@ -649,7 +649,7 @@ void SessionDO::purge(bool table_ended) {
   purging_ = false;
   if (!facts_ || tables_closing_ > 0) return;
   if (epoch_ != log_.epoch()) {
-    guarded([&] { static_cast<void>(load()); });  // which comes back here
+    guarded([&] { static_cast<void>(ensure_loaded()); });  // which comes back here
     return;
   }
   // With no room left, the next wake goes on.

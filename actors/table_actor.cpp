@@ -3,6 +3,7 @@
 #include <caf/all.hpp>
 
 #include "actors/detail/send_when.hpp"
+#include "actors/detail/workers.hpp"
 #include "actors/settle.hpp"
 #include "storage/index_registry.hpp"
 

@@ -15,12 +15,13 @@
 #include <vector>
 
 #include "actors/call.hpp"
-#include "actors/detail/workers.hpp"
 #include "actors/joint.hpp"
 #include "actors/table_operations.hpp"
 #include "storage/table.hpp"
 
 namespace kontract {
+
+class Workers;
 
 // Collect garbage that no reader at or after this txid needs, and go on building indexes.
 struct TableMaintain {
