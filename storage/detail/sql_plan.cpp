@@ -9,6 +9,10 @@
 namespace kontract {
 namespace {
 
+// A table may grow while a plan is kept, and a small one is fast with any: so that an index that
+// fits is used from the start.
+constexpr double kRecordsLeast = 1000;
+
 // What a term of the WHERE clause asks of a column, by its place in sqlite3_index_info.
 struct ColumnTerms {
   int equal = -1, from = -1, to = -1;
@@ -29,7 +33,7 @@ class Planner {
   Planner(SqlState& state, sqlite3_index_info& info)
       : state_(state),
         info_(info),
-        records_(std::max(1.0, static_cast<double>(state.table.records()))),
+        records_(std::max(kRecordsLeast, static_cast<double>(state.table.records()))),
         terms_(kSqlFirstField + state.fields.size()) {
     gather();
   }
