@@ -1,7 +1,6 @@
 #include "storage/group_writer.hpp"
 
 #include <algorithm>
-#include <ranges>
 #include <set>
 #include <utility>
 
@@ -20,12 +19,13 @@ std::vector<format::CommitRow::Name> newest_names(std::span<const LoggedBatch> b
   std::vector<format::CommitRow::Name> names;
   std::set<std::pair<Keyspace, std::string_view>> seen;
   std::size_t bytes = 0;
-  for (const LoggedBatch& logged : std::views::reverse(batches)) {
-    for (const WriteOp& op : std::views::reverse(logged.batch.ops())) {
-      if (!seen.emplace(op.space, op.key).second) continue;
-      bytes += op.key.size();
+  for (auto logged = batches.rbegin(); logged != batches.rend(); ++logged) {
+    const std::vector<WriteOp>& ops = logged->batch.ops();
+    for (auto op = ops.rbegin(); op != ops.rend(); ++op) {
+      if (!seen.emplace(op->space, op->key).second) continue;
+      bytes += op->key.size();
       if (bytes > kCommitNamesBytesMax) return names;
-      names.push_back({op.space, op.erase, op.key, op.erase ? 0 : crc32c(op.value)});
+      names.push_back({op->space, op->erase, op->key, op->erase ? 0 : crc32c(op->value)});
     }
   }
   return names;
@@ -55,13 +55,15 @@ void GroupWriter::order_ops(std::span<const LoggedBatch> batches) {
   for (const LoggedBatch& logged : batches) {
     for (const WriteOp& op : logged.batch.ops()) ops_.push_back(&op);
   }
-  std::ranges::reverse(ops_);  // the last operation of a key comes first, and unique() keeps it
+  // The last operation of a key comes first, and unique() keeps it.
+  std::reverse(ops_.begin(), ops_.end());
   const auto place = [](const WriteOp* op) {
     return std::pair(op->space, std::string_view(op->key));
   };
-  std::ranges::stable_sort(ops_, {}, place);
-  const auto repeated = std::ranges::unique(ops_, {}, place);
-  ops_.erase(repeated.begin(), repeated.end());
+  std::stable_sort(ops_.begin(), ops_.end(),
+                   [&](const WriteOp* a, const WriteOp* b) { return place(a) < place(b); });
+  const auto same = [&](const WriteOp* a, const WriteOp* b) { return place(a) == place(b); };
+  ops_.erase(std::unique(ops_.begin(), ops_.end(), same), ops_.end());
 }
 
 Result<bool> GroupWriter::log() {

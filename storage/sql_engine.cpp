@@ -7,7 +7,7 @@
 #include "storage/detail/sql_guard.hpp"
 #include "storage/detail/sql_module.hpp"
 #include "storage/detail/sql_result.hpp"
-#include "storage/detail/sql_statement.hpp"
+#include "storage/detail/statement_cache.hpp"
 
 namespace kontract {
 namespace {
@@ -73,7 +73,7 @@ class SqlEngine::Connection {
     state_.error.reset();
     state_.timed_out = false;
     state_.deadline = std::chrono::steady_clock::now() + std::min(time, state_.limits.time);
-    SqlStatement* statement = statements_.find(sql);
+    CachedStatement* statement = statements_.find(sql);
     if (statement == nullptr) {
       auto prepared = prepare(sql);
       if (!prepared) return std::move(prepared).error();
@@ -92,7 +92,7 @@ class SqlEngine::Connection {
                  "SQLite could not be set up: " + std::string(sqlite3_errmsg(db_.get())));
   }
 
-  Result<SqlStatement> prepare(std::string_view sql) {
+  Result<CachedStatement> prepare(std::string_view sql) {
     if (sql.size() > state_.limits.sql_bytes) {
       return sql_limit("The statement has more than " + std::to_string(state_.limits.sql_bytes) +
                        " bytes");
@@ -107,7 +107,7 @@ class SqlEngine::Connection {
     const char* tail = nullptr;
     const int rc = sqlite3_prepare_v3(db_.get(), sql.data(), static_cast<int>(sql.size()),
                                       SQLITE_PREPARE_PERSISTENT, &raw, &tail);
-    SqlStatement statement;
+    CachedStatement statement;
     statement.sql = sql;
     statement.prepared.reset(raw);
     if (rc != SQLITE_OK || state_.error) return sql_error(db_.get(), rc, state_);
@@ -128,7 +128,7 @@ class SqlEngine::Connection {
     return statement;
   }
 
-  Result<JsonText> run(const SqlStatement& statement, const Json& params) {
+  Result<JsonText> run(const CachedStatement& statement, const Json& params) {
     if (auto allowed = state_.table.require(statement.needs, "table.exec"); !allowed) {
       return std::move(allowed).error();
     }
@@ -148,7 +148,7 @@ class SqlEngine::Connection {
   const std::uint64_t schema_version_;
   SqlState state_;
   std::unique_ptr<sqlite3, CloseDatabase> db_;
-  SqlStatements statements_;  // go before the database
+  StatementCache statements_;  // go before the database
 };
 
 SqlEngine::SqlEngine(SqlTable& table, const SqlLimits& limits) : table_(table), limits_(limits) {}

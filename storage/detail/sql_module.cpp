@@ -15,15 +15,15 @@ struct SqlCursor : sqlite3_vtab_cursor {
 
   // Shows this one, whose views do not stay.
   void keep(const RecordView& shown) {
-    id = shown.id;
-    data = shown.data;
+    id_ = shown.id;
+    data_ = shown.data;
     record = shown;
-    record.id = id;
-    record.data = data;
+    record.id = id_;
+    record.data = data_;
   }
 
  private:
-  std::string id, data;
+  std::string id_, data_;
 };
 
 SqlState& state_of(sqlite3_vtab_cursor* cursor) {

@@ -55,7 +55,7 @@ void append_value(JsonText& out, sqlite3_stmt* statement, int column) {
 
 }  // namespace
 
-SqlResult::SqlResult(const SqlStatement& statement, const SqlLimits& limits)
+SqlResult::SqlResult(const CachedStatement& statement, const SqlLimits& limits)
     : statement_(statement), limits_(limits), text_(R"({"columns":[)") {
   for (std::size_t i = 0; i < statement.columns.size(); ++i) {
     if (i > 0) text_ += ',';

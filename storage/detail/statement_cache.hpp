@@ -1,5 +1,5 @@
-// SqlStatement: a prepared statement with what its use needs to know. SqlStatements: those of one
-// engine that are kept, least recently used first out.
+// CachedStatement: a prepared statement with what its use needs to know. StatementCache: those of
+// one engine that are kept, least recently used first out.
 
 #pragma once
 
@@ -22,7 +22,7 @@ struct SqlFinalize {
   void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
 };
 
-struct SqlStatement {
+struct CachedStatement {
   std::string sql;
   std::unique_ptr<sqlite3_stmt, SqlFinalize> prepared;
   Perm needs = perms::none;
@@ -39,19 +39,19 @@ std::vector<std::string> sql_column_names(sqlite3_stmt* statement);
 // Errors: invalid_request if they are not exactly those that the statement has; exec_limit.
 Status bind_sql(sqlite3_stmt* statement, const Json& params);
 
-class SqlStatements {
+class StatementCache {
  public:
-  explicit SqlStatements(const SqlLimits& limits) : limits_(limits) {}
+  explicit StatementCache(const SqlLimits& limits) : limits_(limits) {}
 
-  SqlStatement* find(std::string_view sql);  // null if it is not there
-  SqlStatement& keep(SqlStatement statement);
+  CachedStatement* find(std::string_view sql);  // null if it is not there
+  CachedStatement& keep(CachedStatement statement);
   // Drops what is too much. Not while one of them runs.
   void trim();
 
  private:
   const SqlLimits& limits_;
-  std::list<SqlStatement> statements_;  // the last used first
-  std::unordered_map<std::string_view, std::list<SqlStatement>::iterator> by_sql_;
+  std::list<CachedStatement> statements_;  // the last used first
+  std::unordered_map<std::string_view, std::list<CachedStatement>::iterator> by_sql_;
   std::size_t bytes_ = 0;
 };
 

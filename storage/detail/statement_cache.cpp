@@ -1,4 +1,4 @@
-#include "storage/detail/sql_statement.hpp"
+#include "storage/detail/statement_cache.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -113,7 +113,7 @@ Status bind_object(sqlite3_stmt* statement, const Json& params, int count) {
 
 }  // namespace
 
-std::size_t SqlStatement::bytes() const {
+std::size_t CachedStatement::bytes() const {
   const int memory = sqlite3_stmt_status(prepared.get(), SQLITE_STMTSTATUS_MEMUSED, 0);
   return sql.size() + static_cast<std::size_t>(memory);
 }
@@ -145,24 +145,24 @@ Status bind_sql(sqlite3_stmt* statement, const Json& params) {
   return bad_parameters("The statement takes parameters; none were given");
 }
 
-SqlStatement* SqlStatements::find(std::string_view sql) {
+CachedStatement* StatementCache::find(std::string_view sql) {
   const auto known = by_sql_.find(sql);
   if (known == by_sql_.end()) return nullptr;
   statements_.splice(statements_.begin(), statements_, known->second);
   return &*known->second;
 }
 
-SqlStatement& SqlStatements::keep(SqlStatement statement) {
+CachedStatement& StatementCache::keep(CachedStatement statement) {
   bytes_ += statement.bytes();
   statements_.push_front(std::move(statement));
   by_sql_.emplace(statements_.front().sql, statements_.begin());
   return statements_.front();
 }
 
-void SqlStatements::trim() {
+void StatementCache::trim() {
   while (statements_.size() > limits_.statements ||
          (bytes_ > limits_.statement_bytes && !statements_.empty())) {
-    const SqlStatement& last = statements_.back();
+    const CachedStatement& last = statements_.back();
     by_sql_.erase(last.sql);
     bytes_ -= std::min(bytes_, last.bytes());
     statements_.pop_back();
