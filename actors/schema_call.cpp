@@ -174,6 +174,7 @@ void SessionDO::append_documents(Store& store, const std::vector<Documents>& the
 void SessionDO::schema_settled(const std::shared_ptr<SchemaApply>& apply, const Status& status) {
   if (!status && apply->status) apply->status = status;
   if (--apply->waits_for > 0) return;
+  if (!apply->status) return schema_applied(*apply);
   // Durable: what remains is that sessions that load can see it.
   when_applied_everywhere([this, apply] { schema_applied(*apply); });
 }
@@ -270,7 +271,8 @@ void SessionDO::reload(bool applied) {
 // If it fails, calls go on with what is known. It must not throw, for they wait.
 void SessionDO::load_again() {
   try {
-    const Status loaded = load(/*may_migrate=*/true);
+    Status loaded = log_.admit(/*frees_space=*/true);  // or LMDB may lack what was acknowledged
+    if (loaded) loaded = load(/*may_migrate=*/true);
     if (loaded) return;
     schema_error_ = loaded.error().message;
   } catch (const std::exception& failure) {

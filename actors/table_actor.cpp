@@ -48,6 +48,7 @@ TableActor::behavior_type TableActor::make_behavior() {
       },
       [this](TableResume) {
         behind_barrier_ = false;
+        if (shard_.log().applied() < barrier_) return refuse_waiting();
         drain();
       },
   };
@@ -63,10 +64,34 @@ void TableActor::on_exit() {
 }
 
 void TableActor::take(Work work) {
+  if (!busy() && !table_) wait_for_barrier();
   if (busy()) {
+    const bool closes = std::holds_alternative<TableClose>(work);
     waiting_.push_back(std::move(work));
+    // A store without room may never let the barrier be reached.
+    if (closes && behind_barrier_ && !shard_.log().admit(/*frees_space=*/true)) refuse_waiting();
   } else {
     run(work);
+  }
+}
+
+// The log will not apply what the table is to be read after. What waits fails; what comes next asks
+// again.
+void TableActor::refuse_waiting() {
+  const Status admitted = shard_.log().admit(/*frees_space=*/true);
+  const Error refused = admitted ? Error(Errc::overloaded,
+                                         "The table is being read again; the "
+                                         "call has not run",
+                                         "Repeat it.")
+                                 : admitted.error();
+  for (Work& work : std::exchange(waiting_, {})) {
+    if (const auto* call = std::get_if<CallPtr>(&work)) {
+      (*call)->reply.fail(refused, (*call)->told_txid);
+    } else if (const auto* changed = std::get_if<TableSetRow>(&work)) {
+      row_ = changed->row;
+    } else if (std::holds_alternative<TableClose>(work)) {
+      quit();
+    }  // The others fail as they are dropped.
   }
 }
 
@@ -142,7 +167,11 @@ void TableActor::send_away(const CallPtr& call) {
   away_ = true;
   workers_.post([this, self = TableAddress(this), call] {
     try {
-      run_function(*call, shard_.options().sql.time);
+      if (call->expired()) {
+        call->reply.fail(ran_out_of_time(), call->told_txid);
+      } else {
+        run_function(*call, shard_.options().sql.time);
+      }
     } catch (const std::exception& failure) {
       failed_away_ = failure.what();
     } catch (...) {

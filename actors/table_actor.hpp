@@ -94,6 +94,7 @@ class TableActor final : public TableAddress::base {
   using Work = std::variant<CallPtr, JointPartPtr, TableSetRow, TableAlter, TableClose>;
 
   void take(Work work);
+  void refuse_waiting();
   void drain();  // runs what waits until the gate closes again
   void run(Work& work);
   void run_call(const CallPtr& call);

@@ -91,7 +91,7 @@ class CommitLog {
   virtual void when_settled(Ticket ticket, std::unique_ptr<Settled> waiter) = 0;
 
   // Tells `waiter` as soon as `applied()` has reached the ticket, or its epoch is over; at once if
-  // so.
+  // so. Tells it of a failure if the log is broken, so that it never will: `applied()` says which.
   virtual void when_applied(Ticket ticket, std::unique_ptr<Settled> waiter) = 0;
 
   // Whether batches up to `ticket` may be acknowledged. False if it failed or is not settled.

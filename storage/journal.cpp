@@ -1,14 +1,11 @@
 #include "storage/journal.hpp"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 
 #include "storage/data_directory.hpp"
 #include "storage/environment.hpp"
@@ -35,11 +32,24 @@ Status write_all(int fd, std::string_view bytes, std::size_t at) {
   return {};
 }
 
+// All of the file; nothing if there is none.
 Result<std::string> read_all(const std::filesystem::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  std::string bytes{std::istreambuf_iterator<char>(in), {}};
-  if (in.good() || in.eof()) return bytes;
-  return lmdb_error(EIO, "cannot read", file);
+  std::string bytes;
+  const int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0)
+    return errno == ENOENT ? Result<std::string>(bytes) : lmdb_error(errno, "cannot open", file);
+  for (;;) {
+    constexpr std::size_t kChunk = 256 * limits::kKiB;
+    const std::size_t at = bytes.size();
+    bytes.resize(at + kChunk);
+    const ssize_t got = ::read(fd, bytes.data() + at, kChunk);
+    const int error = errno;
+    bytes.resize(at + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+    if (got < 0 && error == EINTR) continue;
+    if (got <= 0) ::close(fd);
+    if (got < 0) return lmdb_error(error, "cannot read", file);
+    if (got == 0) return bytes;
+  }
 }
 
 }  // namespace
@@ -49,11 +59,12 @@ Result<std::unique_ptr<Journal>> Journal::open(const std::filesystem::path& file
   const int fd = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (fd < 0) return lmdb_error(errno, "cannot open", file);
   std::unique_ptr<Journal> journal(new Journal(file, fd));
-  struct stat facts {};
-  if (::fstat(fd, &facts) != 0) return lmdb_error(errno, "cannot read", file);
-  journal->file_bytes_ = static_cast<std::size_t>(facts.st_size);
-  if (journal->file_bytes_ < kFirstBytes) {
-    if (Status grown = journal->grow(kFirstBytes); !grown) return std::move(grown).error();
+  // What was in it is committed. It must not be taken for new if LMDB is ever set back.
+  if (::ftruncate(fd, 0) != 0) return lmdb_error(errno, "cannot cut", file);
+  // With no room on the disk LMDB alone serves, so that a full store can be emptied.
+  if (Status grown = journal->grow(kFirstBytes);
+      !grown && grown.error().code != Errc::storage_full) {
+    return std::move(grown).error();
   }
   if (is_new) {
     if (Status synced = sync_directory(file.parent_path()); !synced)
@@ -113,12 +124,11 @@ Status Journal::grow(std::size_t bytes) {
 Result<std::vector<WriteBatch>> read_journal(const std::filesystem::path& file,
                                              std::uint64_t base) {
   std::vector<WriteBatch> groups;
-  if (!file_exists(file)) return groups;
   auto bytes = read_all(file);
   if (!bytes) return std::move(bytes).error();
   std::string_view left = *bytes;
   while (auto record = format::parse_journal_record(left, base, groups.size())) {
-    left.remove_prefix(format::journal_aligned(record->bytes));
+    left.remove_prefix(std::min(format::journal_aligned(record->bytes), left.size()));
     groups.push_back(std::move(record->group));
   }
   // A group is written after the one before it was synced. So a sound one that follows says that

@@ -25,7 +25,8 @@ namespace kontract {
 
 class Journal {
  public:
-  // Opens or makes the file. Errors: storage_full, invalid_request.
+  // Makes the file, or empties it: what it held must be committed. Errors: invalid_request,
+  // storage_corrupt.
   static Result<std::unique_ptr<Journal>> open(const std::filesystem::path& file);
   ~Journal();
   Journal(const Journal&) = delete;

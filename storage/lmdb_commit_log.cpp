@@ -89,7 +89,11 @@ void LmdbCommitLog::when_settled(Ticket ticket, std::unique_ptr<Settled> waiter)
 void LmdbCommitLog::when_applied(Ticket ticket, std::unique_ptr<Settled> waiter) {
   Verdicts verdicts;
   const std::lock_guard lock(mutex_);
-  if (ticket > applied_.load(std::memory_order_relaxed)) {
+  const bool waits = ticket > applied_.load(std::memory_order_relaxed);
+  if (waits && health_.load(std::memory_order_relaxed) == Health::broken) {
+    return verdicts.fail(std::move(waiter), last_failure_);  // it will not be before a restart
+  }
+  if (waits) {
     applied_watchers_.push_back({ticket, std::move(waiter)});
     return wake();
   }

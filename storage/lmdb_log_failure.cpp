@@ -38,7 +38,8 @@ void LmdbCommitLog::write_again(Error error, std::size_t acknowledged, Failed wh
     if (saved) {
       settle_committed(std::exchange(acknowledged, 0));
     } else {
-      error = std::move(saved).error();
+      // A journal that failed stays the reason: nothing may be written to it any more.
+      if (where == Failed::lmdb) error = std::move(saved).error();
     }
   }
   fail_all(error, acknowledged);
@@ -90,6 +91,10 @@ void LmdbCommitLog::fail_all(const Error& error, std::size_t acknowledged) {
     }
     for (LoggedBatch& logged : waiting) verdicts.fail(std::move(logged.waiter), error);
     advance(verdicts);
+    if (health == Health::broken) {
+      for (Watcher& watcher : applied_watchers_) verdicts.fail(std::move(watcher.waiter), error);
+      applied_watchers_.clear();
+    }
   }
   kept_.erase(first_failed, kept_.end());  // what is left is tried again, see recover()
   group_begin_ = kept_.size();

@@ -152,9 +152,9 @@ Result<JsonText> MvccTable::exec(std::string_view sql, const Json& params) {
   KONTRACT_ASSERT(stage_ == Stage::begun);
   if (!sql_) sql_ = std::make_unique<MvccSqlTable>(*this, shard_.options().sql);
   sql_->engine().set_time(sql_time_);
-  return sql_->exec(sql, params);
+  auto result = sql_->exec(sql, params);
+  sql_timed_out_ = sql_->engine().ran_out_of_time();
+  return result;
 }
-
-bool MvccTable::ran_out_of_time() const { return sql_ && sql_->engine().ran_out_of_time(); }
 
 }  // namespace kontract

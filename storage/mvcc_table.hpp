@@ -42,8 +42,11 @@ class MvccTable final : public Table {
   Result<JsonText> query(const Json& filter, const QueryOptions& options) override;
   Result<std::uint64_t> count() override;
   Result<JsonText> exec(std::string_view sql, const Json& params) override;
-  void set_sql_time(std::chrono::milliseconds time) override { sql_time_ = time; }
-  bool ran_out_of_time() const override;
+  void set_sql_time(std::chrono::milliseconds time) override {
+    sql_time_ = time;
+    sql_timed_out_ = false;
+  }
+  bool ran_out_of_time() const override { return sql_timed_out_; }
 
   const WriteBatch& staged() const override;
   WriteBatch take_staged() override;
@@ -190,6 +193,7 @@ class MvccTable final : public Table {
 
   std::string shown_id_, shown_data_;  // what by_order() showed
   std::chrono::milliseconds sql_time_ = std::chrono::milliseconds::max();
+  bool sql_timed_out_ = false;
   std::unique_ptr<MvccSqlTable> sql_;  // made at the first exec()
 };
 

@@ -277,8 +277,8 @@ Status SchemaDocument::check_after(const SchemaDocument& before) const {
             std::ranges::find_if(renames, [&](const auto& names) { return names.second == field; });
         const SchemaField* was = old.schema.find(renamed == renames.end() ? field : renamed->first);
         const FieldType to = table->second.schema.find(field)->type;
-        const bool removed = std::ranges::any_of(steps_, [&](const SchemaStep& step) {
-          return step.kind == Kind::remove && step.table == id && step.field == field;
+        const bool removed = std::ranges::any_of(steps_, [&, &of = id](const SchemaStep& step) {
+          return step.kind == Kind::remove && step.table == of && step.field == field;
         });
         if (!removed && was != nullptr && !converts(was->type, to)) {
           return Error{Errc::schema_violation,
