@@ -305,7 +305,7 @@ Result<std::uint64_t> MvccTable::count() {
     return std::move(allowed).error();
   }
   if (current_ > count_.changed) {
-    observed_ = std::max(observed_, count_ticket_);
+    if (!log_.acknowledged(count_ticket_)) observed_ = std::max(observed_, count_ticket_);
     return count_.records + static_cast<std::uint64_t>(staged_.count_delta());
   }
   // A reader of the past: count what it sees.
