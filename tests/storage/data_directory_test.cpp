@@ -76,7 +76,7 @@ TEST(DataDirectoryPlacesTest, ADirectoryThatIsNotThereCannotBeSynced) {
 
 TEST(DataDirectoryPlacesTest, AnEmptyEnvironmentIsNotMadeByReadingIt) {
   TempDir directory;
-  std::ofstream(directory.path() / "data.mdb");
+  std::ofstream(directory.path() / "data.mdb").flush();
   const auto refused = Environment::open(directory.path(), {16 * limits::kMiB, true});
   EXPECT_FALSE(refused);
   EXPECT_TRUE(Environment::open(directory.path(), {16 * limits::kMiB, false}));
