@@ -35,7 +35,7 @@ Function* library(const char* name) {
 
 }  // namespace
 
-// NOLINTBEGIN(readability-inconsistent-declaration-parameter-name)
+// NOLINTBEGIN(readability-inconsistent-declaration-parameter-name,bugprone-macro-parentheses)
 #define KONTRACT_PASS_ON(name, parameters, arguments)        \
   int name parameters {                                      \
     static const auto real = library<int parameters>(#name); \
@@ -77,7 +77,7 @@ int mdb_txn_commit(MDB_txn* txn) {
 
 }  // extern "C"
 #undef KONTRACT_PASS_ON
-// NOLINTEND(readability-inconsistent-declaration-parameter-name)
+// NOLINTEND(readability-inconsistent-declaration-parameter-name,bugprone-macro-parentheses)
 
 namespace kontract::testing {
 

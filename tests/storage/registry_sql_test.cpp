@@ -280,7 +280,7 @@ TEST(RegistrySqlTest, WhatIsNoBusinessOfARegistryIsRefused) {
     if (c.code != Errc::exec_cross_table) continue;
     EXPECT_EQ(error.message, "Cannot access other tables");
   }
-  EXPECT_EQ(error_of(std::string_view("SELECT 1\0; DROP TABLE storage", 30)).code,
+  EXPECT_EQ(error_of(std::string_view("SELECT 1\0; DROP TABLE storage", 29)).code,
             Errc::exec_failed);
 }
 

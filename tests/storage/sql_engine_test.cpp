@@ -283,8 +283,8 @@ TEST_F(SqlEngineTest, ComparisonsConvertAsSQLiteDoes) {
   // A column that is a number makes the comparison one of numbers.
   EXPECT_EQ(rows("SELECT id FROM movies WHERE title <= CAST(5 AS INTEGER) ORDER BY id"),
             Json({"05", "5"}));
-  EXPECT_EQ(rows("SELECT count(*) FROM movies WHERE year < x'00'"), Json({6}));
-  EXPECT_EQ(rows("SELECT count(*) FROM movies WHERE year = x'00'"), Json({0}));
+  EXPECT_EQ(rows("SELECT count(*) FROM movies WHERE year < x'00'"), Json::array({6}));
+  EXPECT_EQ(rows("SELECT count(*) FROM movies WHERE year = x'00'"), Json::array({0}));
 }
 
 TEST_F(SqlEngineTest, WhatIsKeptAcrossRowsIsNotLost) {

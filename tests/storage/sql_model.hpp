@@ -144,7 +144,7 @@ class ConditionMaker {
         "=",  "=",      "=",  "<",       "<=", ">",       ">=",     "<>",
         "IS", "IS NOT", "IN", "BETWEEN", "IN", "IS NULL", "BETWEEN"};
     const ModelColumn& column = model_columns()[pick(model_columns().size())];
-    const std::string op = operators[pick(operators.size())];
+    const std::string& op = operators[pick(operators.size())];
     Condition out{column.sql + ' ' + op, Json::array(), {}};
     if (op == "IS NULL") {
       out.holds = [&column](const ModelRow& row) { return column.value(row) == SqlValue(); };
