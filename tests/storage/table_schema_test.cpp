@@ -31,7 +31,7 @@ class TableSchemaTest : public ::testing::TestWithParam<bool> {
     driver_.begin();
     const Result<JsonText> result = operation(driver_.table());
     if (!result) message_ = result.error().message;
-    const std::string text = TableDriver::text_of(result);
+    std::string text = TableDriver::text_of(result);
     if (!result) driver_.table().rollback();
     driver_.end();
     if (GetParam()) {
