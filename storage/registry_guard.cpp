@@ -5,77 +5,10 @@
 #include <algorithm>
 #include <string_view>
 
+#include "storage/detail/sql_common.hpp"
+
 namespace kontract {
 namespace {
-
-// SQLite's own that compute a value from values. Others are refused: some load code, some read
-// files, and a new version may bring more.
-constexpr std::string_view kFunctions[] = {"->",
-                                           "->>",
-                                           "abs",
-                                           "avg",
-                                           "char",
-                                           "coalesce",
-                                           "count",
-                                           "current_date",
-                                           "current_time",
-                                           "current_timestamp",
-                                           "date",
-                                           "datetime",
-                                           "dense_rank",
-                                           "first_value",
-                                           "format",
-                                           "glob",
-                                           "group_concat",
-                                           "hex",
-                                           "ifnull",
-                                           "iif",
-                                           "instr",
-                                           "json",
-                                           "json_array",
-                                           "json_array_length",
-                                           "json_extract",
-                                           "json_group_array",
-                                           "json_group_object",
-                                           "json_object",
-                                           "json_quote",
-                                           "json_type",
-                                           "json_valid",
-                                           "julianday",
-                                           "lag",
-                                           "last_value",
-                                           "lead",
-                                           "length",
-                                           "like",
-                                           "likelihood",
-                                           "likely",
-                                           "lower",
-                                           "ltrim",
-                                           "max",
-                                           "min",
-                                           "nth_value",
-                                           "ntile",
-                                           "nullif",
-                                           "printf",
-                                           "quote",
-                                           "rank",
-                                           "replace",
-                                           "round",
-                                           "row_number",
-                                           "rtrim",
-                                           "sign",
-                                           "strftime",
-                                           "substr",
-                                           "substring",
-                                           "sum",
-                                           "time",
-                                           "total",
-                                           "trim",
-                                           "typeof",
-                                           "unicode",
-                                           "unixepoch",
-                                           "unlikely",
-                                           "upper"};
 
 std::string_view view(const char* text) { return text == nullptr ? "" : text; }
 
@@ -110,10 +43,7 @@ int RegistryGuard::decide(int action, const char* first, const char* second, con
     case SQLITE_DELETE:
       return write(first, second, perms::__X);
     case SQLITE_FUNCTION:
-      return std::ranges::any_of(kFunctions,
-                                 [&](std::string_view name) { return same(name, view(second)); })
-                 ? SQLITE_OK
-                 : SQLITE_DENY;
+      return is_common_sql_function(view(second)) ? SQLITE_OK : SQLITE_DENY;
     default:
       return SQLITE_DENY;
   }

@@ -4,6 +4,7 @@
 
 #include <mutex>
 
+#include "storage/detail/sql_common.hpp"
 #include "storage/detail/sql_guard.hpp"
 #include "storage/detail/sql_module.hpp"
 #include "storage/detail/sql_result.hpp"

@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "storage/detail/sql_common.hpp"
+
 namespace kontract {
 namespace {
 
@@ -73,18 +75,6 @@ class TimeLimit {
   const Clock::time_point until_;
 };
 
-std::vector<std::string> column_names(sqlite3_stmt* statement) {
-  std::vector<std::string> names;
-  std::set<std::string, std::less<>> taken;
-  for (int i = 0; i < sqlite3_column_count(statement); ++i) {
-    const std::string given = sqlite3_column_name(statement, i);
-    std::string name = given;
-    for (int n = 1; !taken.insert(name).second; ++n) name = given + ":" + std::to_string(n);
-    names.push_back(std::move(name));
-  }
-  return names;
-}
-
 void append_hex(JsonText& out, std::string_view bytes) {
   constexpr char kHex[] = "0123456789abcdef";
   out += '"';
@@ -126,14 +116,7 @@ void append_value(JsonText& out, sqlite3_stmt* statement, int column) {
 }  // namespace
 
 void harden_sqlite(sqlite3* db) {
-  for (const auto& [option, value] :
-       {std::pair{SQLITE_DBCONFIG_DEFENSIVE, 1}, std::pair{SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0},
-        std::pair{SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0},
-        std::pair{SQLITE_DBCONFIG_ENABLE_FTS3_TOKENIZER, 0},
-        std::pair{SQLITE_DBCONFIG_ENABLE_TRIGGER, 0}, std::pair{SQLITE_DBCONFIG_ENABLE_VIEW, 0},
-        std::pair{SQLITE_DBCONFIG_DQS_DML, 0}, std::pair{SQLITE_DBCONFIG_DQS_DDL, 0}}) {
-    sqlite3_db_config(db, option, value, nullptr);
-  }
+  switch_off_extras(db);
   // Those that https://www.sqlite.org/security.html recommends, wider where people would feel them.
   for (const auto& [limit, value] :
        {std::pair{SQLITE_LIMIT_LENGTH, static_cast<int>(limits::kSqlResultBytesMax)},
@@ -271,24 +254,20 @@ Status SqlStatement::bind_value(int index, const Json& value) {
 
 Result<JsonText> SqlStatement::run() {
   const std::int64_t changes_before = sqlite3_total_changes64(db_);
+  const std::vector<std::string> columns = sql_column_names(statement_.get());
   JsonText text = R"({"columns":[)";
-  for (const std::string& name : column_names(statement_.get())) {
+  for (const std::string& column : columns) {
     if (text.back() != '[') text += ',';
-    append_json_string(text, name);
+    text += column;
   }
-  auto found = rows();
+  auto found = rows(columns);
   if (!found) return found;
   text += R"(],"rows":[)" + *found + R"(],"changes":)";
   return text += std::to_string(sqlite3_total_changes64(db_) - changes_before) + '}';
 }
 
 // The rows, without the brackets around them.
-Result<JsonText> SqlStatement::rows() {
-  std::vector<std::string> keys;  // as they stand in each row: "name":
-  for (const std::string& name : column_names(statement_.get())) {
-    append_json_string(keys.emplace_back(), name);
-    keys.back() += ':';
-  }
+Result<JsonText> SqlStatement::rows(const std::vector<std::string>& columns) {
   const TimeLimit time_limit(db_);
   JsonText text;
   std::size_t count = 0;
@@ -299,9 +278,10 @@ Result<JsonText> SqlStatement::rows() {
                         " rows");
     }
     text += count == 1 ? "{" : ",{";
-    for (std::size_t i = 0; i < keys.size(); ++i) {
+    for (std::size_t i = 0; i < columns.size(); ++i) {
       if (i > 0) text += ',';
-      text += keys[i];
+      text += columns[i];
+      text += ':';
       append_value(text, statement_.get(), static_cast<int>(i));
     }
     text += '}';

@@ -6,7 +6,9 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "storage/json.hpp"
 #include "storage/result.hpp"
@@ -50,7 +52,7 @@ class SqlStatement {
   Status bind_list(const Json& params);
   Status bind_names(const Json& params);
   Status bind_value(int index, const Json& value);
-  Result<JsonText> rows();
+  Result<JsonText> rows(const std::vector<std::string>& columns);  // their names as JSON strings
 
   sqlite3* db_;
   Handle statement_;

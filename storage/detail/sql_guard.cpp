@@ -4,6 +4,7 @@
 #include <array>
 #include <string>
 
+#include "storage/detail/sql_common.hpp"
 #include "storage/detail/sql_module.hpp"
 
 namespace kontract {
@@ -18,114 +19,16 @@ constexpr std::array<std::string_view, 9> kOfDatabases = {
 constexpr std::array<std::string_view, 6> kOfTransactions = {"BEGIN",    "COMMIT",    "END",
                                                              "ROLLBACK", "SAVEPOINT", "RELEASE"};
 
-// Sorted. What is not here reaches outside, reveals the inside or other callers (changes,
-// last_insert_rowid), makes large values of nothing (zeroblob), or is not deterministic; the time
-// of day is.
-constexpr std::array kFunctions = std::to_array<std::string_view>({"->",
-                                                                   "->>",
-                                                                   "abs",
-                                                                   "acos",
-                                                                   "acosh",
-                                                                   "asin",
-                                                                   "asinh",
-                                                                   "atan",
-                                                                   "atan2",
-                                                                   "atanh",
-                                                                   "avg",
-                                                                   "ceil",
-                                                                   "ceiling",
-                                                                   "char",
-                                                                   "coalesce",
-                                                                   "contains",
-                                                                   "cos",
-                                                                   "cosh",
-                                                                   "count",
-                                                                   "cume_dist",
-                                                                   "current_date",
-                                                                   "current_time",
-                                                                   "current_timestamp",
-                                                                   "date",
-                                                                   "datetime",
-                                                                   "degrees",
-                                                                   "dense_rank",
-                                                                   "exp",
-                                                                   "first_value",
-                                                                   "floor",
-                                                                   "format",
-                                                                   "glob",
-                                                                   "group_concat",
-                                                                   "hex",
-                                                                   "ifnull",
-                                                                   "iif",
-                                                                   "instr",
-                                                                   "json",
-                                                                   "json_array",
-                                                                   "json_array_length",
-                                                                   "json_extract",
-                                                                   "json_group_array",
-                                                                   "json_group_object",
-                                                                   "json_insert",
-                                                                   "json_object",
-                                                                   "json_patch",
-                                                                   "json_quote",
-                                                                   "json_remove",
-                                                                   "json_replace",
-                                                                   "json_set",
-                                                                   "json_type",
-                                                                   "json_valid",
-                                                                   "julianday",
-                                                                   "lag",
-                                                                   "last_value",
-                                                                   "lead",
-                                                                   "length",
-                                                                   "like",
-                                                                   "likelihood",
-                                                                   "likely",
-                                                                   "ln",
-                                                                   "log",
-                                                                   "log10",
-                                                                   "log2",
-                                                                   "lower",
-                                                                   "ltrim",
-                                                                   "max",
-                                                                   "min",
-                                                                   "mod",
-                                                                   "nth_value",
-                                                                   "ntile",
-                                                                   "nullif",
-                                                                   "percent_rank",
-                                                                   "pi",
-                                                                   "pow",
-                                                                   "power",
-                                                                   "printf",
-                                                                   "quote",
-                                                                   "radians",
-                                                                   "random",
-                                                                   "rank",
-                                                                   "replace",
-                                                                   "round",
-                                                                   "row_number",
-                                                                   "rtrim",
-                                                                   "sign",
-                                                                   "sin",
-                                                                   "sinh",
-                                                                   "soundex",
-                                                                   "sqrt",
-                                                                   "strftime",
-                                                                   "substr",
-                                                                   "substring",
-                                                                   "sum",
-                                                                   "tan",
-                                                                   "tanh",
-                                                                   "time",
-                                                                   "total",
-                                                                   "trim",
-                                                                   "trunc",
-                                                                   "typeof",
-                                                                   "unicode",
-                                                                   "unixepoch",
-                                                                   "unlikely",
-                                                                   "upper"});
+// Sorted; besides those that all SQL has. What is in neither list reaches outside, reveals the
+// inside or other callers (changes, last_insert_rowid) or makes large values of nothing (zeroblob).
+// clang-format off
+constexpr auto kFunctions = std::to_array<std::string_view>({
+    "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "ceil", "ceiling", "contains",
+    "cos", "cosh", "cume_dist", "degrees", "exp", "floor", "json_insert", "json_patch",
+    "json_remove", "json_replace", "json_set", "ln", "log", "log10", "log2", "mod",
+    "percent_rank", "pi", "pow", "power", "radians", "random", "sin", "sinh", "soundex", "sqrt",
+    "tan", "tanh", "trunc"});
+// clang-format on
 static_assert(std::is_sorted(kFunctions.begin(), kFunctions.end()));
 
 // Behind blanks and comments.
@@ -178,14 +81,6 @@ int deny(SqlState& state, Error reason) {
   return SQLITE_DENY;
 }
 
-std::string lower_case(std::string_view name) {
-  std::string text(name);
-  std::transform(text.begin(), text.end(), text.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  });
-  return text;
-}
-
 bool read_only(const SqlState& state, std::string_view column) {
   if (column.starts_with('_') || sql_same_name(column, "rowid")) {
     // A declared field may begin so as well.
@@ -211,7 +106,7 @@ int authorize_read(SqlState& state, std::string_view table, std::string_view col
   }
   if (table == "json_each" || table == "json_tree") return SQLITE_OK;
   const bool may_be_expression = database == nullptr && column.empty();
-  const bool may_be_schema = lower_case(table).starts_with("sqlite_");
+  const bool may_be_schema = sql_lower_case(table).starts_with("sqlite_");
   if (may_be_expression && !may_be_schema) return SQLITE_OK;
   return deny(state, sql_cross_table());
 }
@@ -244,7 +139,8 @@ int authorize(void* context, int action, const char* first, const char* second,
       if (!read_only(state, second)) return SQLITE_OK;
       return deny(state, sql_read_only(second));
     case SQLITE_FUNCTION:
-      if (std::binary_search(kFunctions.begin(), kFunctions.end(), lower_case(second))) {
+      if (is_common_sql_function(second) ||
+          std::binary_search(kFunctions.begin(), kFunctions.end(), sql_lower_case(second))) {
         return SQLITE_OK;
       }
       return deny(state, {Errc::exec_failed, "Function " + std::string(second) + " is not allowed",
@@ -303,21 +199,8 @@ bool sql_is_blank(std::string_view sql) { return skip_blanks(sql).empty(); }
 Status install_sql_guard(sqlite3* db, SqlState& state) {
   const char* keep[] = {kSqlModule, "json_each", "json_tree", nullptr};
   sqlite3_drop_modules(db, keep);
-  const std::pair<int, int> settings[] = {
-      {SQLITE_DBCONFIG_DEFENSIVE, 1},
-      {SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0},
-      {SQLITE_DBCONFIG_ENABLE_TRIGGER, 0},
-      {SQLITE_DBCONFIG_ENABLE_VIEW, 0},
-      {SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0},
-      {SQLITE_DBCONFIG_ENABLE_FTS3_TOKENIZER, 0},
-      // A misspelled "column" is an error, not a string.
-      {SQLITE_DBCONFIG_DQS_DML, 0},
-      {SQLITE_DBCONFIG_DQS_DDL, 0},
-  };
-  for (const auto& [which, value] : settings) {
-    if (sqlite3_db_config(db, which, value, nullptr) != SQLITE_OK) {
-      return Error(Errc::internal, "SQLite does not know a setting that guards it");
-    }
+  if (!switch_off_extras(db)) {
+    return Error(Errc::internal, "SQLite does not know a setting that guards it");
   }
   set_limits(db, state);
   if (sqlite3_set_authorizer(db, authorize, &state) != SQLITE_OK) {

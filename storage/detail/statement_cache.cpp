@@ -118,22 +118,6 @@ std::size_t CachedStatement::bytes() const {
   return sql.size() + static_cast<std::size_t>(memory);
 }
 
-std::vector<std::string> sql_column_names(sqlite3_stmt* statement) {
-  std::vector<std::string> columns;
-  std::set<std::string> taken;
-  const int count = sqlite3_column_count(statement);
-  for (int i = 0; i < count; ++i) {
-    const char* const given = sqlite3_column_name(statement, i);
-    const std::string name = given != nullptr ? given : "";
-    std::string unique = name;
-    for (std::size_t more = 1; !taken.insert(unique).second; ++more) {
-      unique = name + ':' + std::to_string(more);
-    }
-    append_json_string(columns.emplace_back(), unique);
-  }
-  return columns;
-}
-
 Status bind_sql(sqlite3_stmt* statement, const Json& params) {
   const int count = sqlite3_bind_parameter_count(statement);
   if (params.is_array()) return bind_array(statement, params, count);

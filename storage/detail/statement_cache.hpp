@@ -32,9 +32,6 @@ struct CachedStatement {
   std::size_t bytes() const;
 };
 
-// The names of the result's columns. Of two that are alike the second becomes "name:1", and so on.
-std::vector<std::string> sql_column_names(sqlite3_stmt* statement);
-
 // Binds `params`, which must stay as they are until the statement is reset.
 // Errors: invalid_request if they are not exactly those that the statement has; exec_limit.
 Status bind_sql(sqlite3_stmt* statement, const Json& params);
