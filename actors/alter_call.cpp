@@ -99,6 +99,7 @@ void SessionDO::alter(const CallPtr& call) {
       std::make_shared<AlterEnd>([self = SessionAddress(this), row, epoch = epoch_](Ticket ticket) {
         caf::anon_send(self, SessionAltered{row, ticket, epoch});
       });
+  lent_.erase(id);
   const TableAddress& actor = actor_of(*entry);
   caf::anon_send(actor, TableAlter{call, std::move(result), std::move(row), to.index_definitions(),
                                    std::move(end)});

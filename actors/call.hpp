@@ -16,6 +16,13 @@ namespace kontract {
 
 using Clock = std::chrono::steady_clock;
 
+// The function that made a call, and the one that made that.
+struct CallOrigin {
+  Identity session;
+  std::string function;
+  std::shared_ptr<const CallOrigin> before = nullptr;
+};
+
 enum class CallKind : std::uint8_t {
   function,  // run `function` with `args`
   open,      // wake the session, create it if it is absent; answers {"sid":"...","txid":N}
@@ -32,6 +39,7 @@ struct Call {
   // Filled by the session: the transaction that the answer tells. The call's own or, of a read when
   // no txids can be reserved, the last one before it.
   Txid told_txid = 0;
+  std::shared_ptr<const CallOrigin> origin = nullptr;  // null: it came from outside
   Reply reply = {};
 
   bool expired() const { return Clock::now() > deadline; }
@@ -39,6 +47,14 @@ struct Call {
 
 inline Error ran_out_of_time() {
   return {Errc::timeout, "The call's time ran out before it was begun; it has not run"};
+}
+
+// What the call was let in under is gone with a failed group.
+inline Error lost_its_ground() {
+  Error error(Errc::overloaded, "A commit before this call failed; the call has not run",
+              "Repeat it.");
+  error.retry_after = std::chrono::milliseconds(10);
+  return error;
 }
 
 // Shared only because CAF wants messages that can be copied; there is one holder at a time.

@@ -10,6 +10,7 @@
 
 #include "storage/perms.hpp"
 #include "storage/store.hpp"
+#include "storage/table.hpp"
 #include "storage/version.hpp"
 
 namespace kontract {
@@ -43,5 +44,10 @@ struct Context {
   Txid current_txid = 0;                                  // filled by the session
   Txid oldest_reader = 0;                                 // filled by the session; see Access
 };
+
+inline Access access_of(const Context& context) {
+  return {context.session->sid, context.peer->owner, context.current_txid, context.perm,
+          context.oldest_reader};
+}
 
 }  // namespace kontract

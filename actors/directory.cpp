@@ -119,6 +119,28 @@ void SessionLease::release() {
   if (const auto handle = std::exchange(handle_, nullptr)) handle->release();
 }
 
+// The handle of a session, the same for all who ask while anybody holds it.
+static Result<std::shared_ptr<SessionHandle>> find_handle(
+    const std::shared_ptr<DirectoryState>& directory, const Identity& identity) {
+  if (Status valid = validate_session_name(identity.name); !valid) return std::move(valid).error();
+  if (Status valid = validate_owner(identity.owner); !valid) return std::move(valid).error();
+  std::string key = key_of(identity);
+  DirectoryState::Bucket& bucket = directory->bucket_of(key);
+  const std::lock_guard lock(bucket.mutex);
+  std::weak_ptr<SessionHandle>& known = bucket.handles[std::move(key)];
+  std::shared_ptr<SessionHandle> handle = known.lock();
+  if (!handle) {
+    handle = std::make_shared<SessionHandle>(directory, identity);
+    known = handle;
+  }
+  return handle;
+}
+
+Result<std::shared_ptr<SessionHandle>> SessionActorAccess::find(SessionHandle& handle,
+                                                                const Identity& identity) {
+  return find_handle(handle.directory_, identity);
+}
+
 Store& SessionActorAccess::store(SessionHandle& handle) { return handle.directory_->store; }
 
 const SessionOptions& SessionActorAccess::options(SessionHandle& handle) {
@@ -183,18 +205,7 @@ Directory::Directory(caf::actor_system& system, Store& store, SessionOptions opt
 Directory::~Directory() = default;
 
 Result<std::shared_ptr<SessionHandle>> Directory::find(const Identity& identity) {
-  if (Status valid = validate_session_name(identity.name); !valid) return std::move(valid).error();
-  if (Status valid = validate_owner(identity.owner); !valid) return std::move(valid).error();
-  std::string key = key_of(identity);
-  DirectoryState::Bucket& bucket = state_->bucket_of(key);
-  const std::lock_guard lock(bucket.mutex);
-  std::weak_ptr<SessionHandle>& known = bucket.handles[std::move(key)];
-  std::shared_ptr<SessionHandle> handle = known.lock();
-  if (!handle) {
-    handle = std::make_shared<SessionHandle>(state_, identity);
-    known = handle;
-  }
-  return handle;
+  return find_handle(state_, identity);
 }
 
 void Directory::stop() {

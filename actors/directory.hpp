@@ -35,6 +35,8 @@ struct SessionOptions {
   std::chrono::milliseconds idle{limits::kSessionIdle};  // passivated after so long without a call
   std::size_t calls_in_flight_max = limits::kCallsPerSessionMax;
   std::size_t open_transactions_max = limits::kOpenTransactionsMax;
+  // What the program added (actors/backend.hpp); null: nothing. REQUIRES: checked.
+  std::shared_ptr<const class Backend> backend = nullptr;
   bool owners_create_tables = false;  // table.create/drop without ugroup admin
   // Sees every call of a table just before it runs, on the table's actor. What it throws costs that
   // call, and the actor starts again from disk.

@@ -87,12 +87,14 @@ void SessionDO::change_registry(Call& call, RegistryChange change, JsonText resu
   for (const std::string& id : change.dropped) {
     const auto entry = tables_.find(id);
     drop_table(batch, facts_->no, entry->second.row);
+    lent_.erase(id);
     if (entry->second.actor) closing.push_back(entry->second.actor);
     tables_.erase(entry);
   }
   for (TableRow& row : change.changed) {
     put_table(batch, facts_->no, row);
     TableEntry& entry = *find_table(row.id);
+    lent_.erase(row.id);
     if (entry.actor) caf::anon_send(entry.actor, TableSetRow{row});
     entry.row = std::move(row);
   }

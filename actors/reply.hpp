@@ -8,6 +8,7 @@
 #include <utility>
 #include <variant>
 
+#include "actors/http_resp.hpp"
 #include "storage/json.hpp"
 #include "storage/result.hpp"
 #include "storage/version.hpp"
@@ -17,6 +18,7 @@ namespace kontract {
 struct Answer {
   Result<JsonText> result;
   Txid txid = 0;  // the transaction in which the call ran; 0 if it did not
+  std::shared_ptr<const ResponseHead> head = nullptr;  // over HTTP; null: 200, or the error's
 };
 
 // Where answers go: a connection, or a caller in process.

@@ -245,7 +245,7 @@ Result<std::optional<Migration>> SessionDO::pending_migration(const ReadTxn& txn
                                  .tables = tables,
                                  .documents = *std::move(documents),
                                  .txid = txid,
-                                 .oldest_reader = transactions_.min_active(txid + 1)});
+                                 .oldest_reader = oldest_reader(txid + 1)});
   } else {
     migration = std::move(admitted).error();
   }
@@ -293,6 +293,7 @@ bool SessionDO::is_behind() {
 void SessionDO::start_reload() {
   reload_wanted_ = false;
   reloading_ = true;
+  lent_.clear();
   for (auto& [id, entry] : tables_) {
     if (!entry.actor) continue;
     close_table(entry.actor);

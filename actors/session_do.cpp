@@ -75,6 +75,7 @@ SessionDO::behavior_type SessionDO::make_behavior() {
     // A table's actor died; the others do not care. The next call finds it on disk.
     for (auto& [id, entry] : tables_) {
       if (!entry.actor || entry.actor.address() != down.source) continue;
+      lent_.erase(id);
       entry.actor = nullptr;
       entry.restart_after = log_.appended();
     }
@@ -96,18 +97,22 @@ SessionDO::behavior_type SessionDO::make_behavior() {
       [this](const RollbackTransaction& request) {
         return guarded([&] { return end(request.txid, request.owner); });
       },
-      [this](GetMinActiveTxid) -> Txid {
-        return facts_ ? transactions_.min_active(txids_->peek()) : 0;
-      },
+      [this](GetMinActiveTxid) -> Txid { return facts_ ? oldest_reader(txids_->peek()) : 0; },
       [this](const SessionSettled& message) { guarded([&] { message.then(message.status); }); },
       [this](const SessionAltered& message) { guarded([&] { altered(message); }); },
       [this](SessionReload message) { guarded([&] { reload(message.applied); }); },
+      [this](const SessionLent& message) { guarded([&] { lent(message); }); },
+      [this](const FunctionWorked& message) { guarded([&] { worked(message); }); },
+      [this](const FunctionAnswered& message) { guarded([&] { answered(message); }); },
       [this](SessionTick message) { guarded([&] { tick(message.timer); }); },
       [this](SessionPurge message) { guarded([&] { purge(message.table_ended); }); },
   };
 }
 
 void SessionDO::on_exit() {
+  abandon_function();
+  returning_.clear();
+  aside_.clear();
   for (const auto& [id, entry] : tables_) {
     if (entry.actor) caf::anon_send(entry.actor, TableClose{});
   }
@@ -123,6 +128,7 @@ auto SessionDO::guarded(Work work) -> decltype(work()) {
     return work();
   } catch (const std::exception& failure) {
     shard_.options().alarm("session " + handle_->identity().name + ": " + failure.what());
+    abandon_function();
     if constexpr (!std::is_void_v<decltype(work())>) {
       return Error(Errc::internal, "The session could not do it");
     }
@@ -165,6 +171,11 @@ Status SessionDO::commit(const CommitTransaction& request,
   return {};
 }
 
+Txid SessionDO::oldest_reader(Txid next) const {
+  const Txid open = transactions_.min_active(next);
+  return reads_at_.empty() ? open : std::min(open, *reads_at_.begin());
+}
+
 Status SessionDO::end(Txid txid, const std::string& owner) {
   Status ended = transactions_.end(txid, owner);
   // What only this one could still read may go.
@@ -185,10 +196,16 @@ void SessionDO::handle(const CallPtr& call) {
 
 void SessionDO::release_calls() {
   if (reload_wanted_ && !holds_calls()) start_reload();
-  while (!held_.empty() && !holds_calls()) {
-    const CallPtr call = std::move(held_.front());
-    held_.pop_front();
-    guarded([&] { dispatch(call); });
+  while (!holds_calls() && !(returning_.empty() && held_.empty())) {
+    if (!returning_.empty()) {
+      const auto run = std::move(returning_.front());
+      returning_.pop_front();
+      guarded([&] { go_on(run); });
+    } else {
+      const CallPtr call = std::move(held_.front());
+      held_.pop_front();
+      guarded([&] { dispatch(call); });
+    }
   }
 }
 
@@ -207,8 +224,11 @@ void SessionDO::dispatch(const CallPtr& call) {
   if (call->function == "registry.exec") return registry_exec(*call);
   const SessionFunction* function = find_session_function(call->function);
   if (function == nullptr) {
+    const BackendFunction* added =
+        options_.backend ? options_.backend->find(call->function) : nullptr;
+    if (added != nullptr) return run_function(call, *added);
     return call->reply.fail(Error(Errc::not_found, "No function " + shown(call->function),
-                                  "The built-in functions are listed in docs/protocol.md."));
+                                  "`kontract routes` lists the functions that this server has."));
   }
   Status status = check_count(*call, function->args_min, function->args_max, function->usage);
   if (status) status = admit(*call, function->needs);
@@ -235,7 +255,7 @@ Status SessionDO::admit(Call& call, Perm needs, Perm may_need) {
   } else {
     return std::move(grant).error();
   }
-  call.context.oldest_reader = transactions_.min_active(txids_->peek());
+  call.context.oldest_reader = oldest_reader(txids_->peek());
   return {};
 }
 
@@ -250,6 +270,7 @@ void SessionDO::to_table(const CallPtr& call, const TableFunction& function) {
   const std::string& id = call->args[0].get_ref<const std::string&>();
   TableEntry* entry = find_table_of(*call, id);
   if (entry == nullptr) return not_found(*call, id);
+  lent_.erase(id);
   caf::anon_send(actor_of(*entry), call);
 }
 
@@ -347,6 +368,7 @@ void SessionDO::start_joint(
       std::make_shared<Joint>(call, log_, epoch_, parts.size(), slots, std::move(combine));
   for (auto& [id, operations] : parts) {
     const JointPartPtr part = std::make_shared<JointPart>(joint, std::move(operations));
+    lent_.erase(id);
     caf::anon_send(actor_of(*find_table(id)), part);
   }
 }
@@ -446,7 +468,7 @@ void SessionDO::facts(Call& call) {
                 {"name", facts_->identity.name},
                 {"owner", facts_->identity.owner},
                 {"txid", txid},
-                {"minActiveTxid", transactions_.min_active(txids_->peek())},
+                {"minActiveTxid", oldest_reader(txids_->peek())},
                 {"openTransactions", transactions_.size()},
                 {"createdMs", txids_->row().created_ms},
                 {"schemaVersion", txids_->row().schema_version},
@@ -519,6 +541,7 @@ Status SessionDO::load(bool may_migrate) {
   if (tables_closing_ > 0) {
     return Error(Errc::overloaded, "A table of the session is being dropped", "Try again at once.");
   }
+  lent_.clear();
   const bool again = facts_ != nullptr;
   const Epoch epoch = log_.epoch();
   const Result<ReadTxn> txn = shard_.environment().read();
@@ -597,7 +620,8 @@ void SessionDO::schedule_tick(Clock::time_point from) {
 
 void SessionDO::maintain_tables() {
   if (!txids_) return;
-  const TableMaintain maintain{transactions_.min_active(txids_->peek())};
+  lent_.clear();
+  const TableMaintain maintain{oldest_reader(txids_->peek())};
   for (const auto& [id, entry] : tables_) {
     if (entry.actor) caf::anon_send(entry.actor, maintain);
   }
@@ -606,6 +630,7 @@ void SessionDO::maintain_tables() {
 void SessionDO::tick(bool timer) {
   if (timer) tick_scheduled_ = false;
   const bool stopping = SessionActorAccess::stopping(*handle_);
+  if (stopping) wake_sleepers();
   const bool idle = stopping || Clock::now() - last_used_ >= options_.idle;
   const bool busy =
       SessionActorAccess::in_flight(*handle_) > 0 ||

@@ -16,15 +16,22 @@
 #include <set>
 #include <string>
 
+#include "actors/backend.hpp"
 #include "actors/call.hpp"
 #include "actors/directory.hpp"
 #include "actors/table_actor.hpp"
+#include "actors/table_loan.hpp"
 #include "actors/transactions.hpp"
 #include "actors/txid_allocator.hpp"
 #include "storage/registry_sql.hpp"
 #include "storage/schema_migration.hpp"
 
 namespace kontract {
+
+namespace detail {
+class FunctionRun;
+struct OtherCall;
+}  // namespace detail
 
 // Look whether it is time to sleep, or to tidy up.
 struct SessionTick {
@@ -44,6 +51,21 @@ struct SessionAltered {
 // A document was applied for the owner (storage/schema_document.hpp).
 struct SessionReload {
   bool applied = false;  // the session's own: its tables' actors are gone, and LMDB is complete
+};
+// A table that was asked for is lent to the session, or is not.
+struct SessionLent {
+  std::string table;
+  std::shared_ptr<Result<TableLoanPtr>> outcome;
+};
+// A worker has run the statement of a function.
+struct FunctionWorked {
+  std::shared_ptr<detail::FunctionRun> run;
+};
+// What a function waited for outside of its session's tables has come.
+struct FunctionAnswered {
+  std::shared_ptr<detail::FunctionRun> run;
+  std::uint64_t wait;
+  std::shared_ptr<Answer> answer;
 };
 // Go on removing the records of dropped tables.
 struct SessionPurge {
@@ -73,6 +95,9 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::SessionPurge)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::SessionSettled)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::SessionAltered)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::SessionReload)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::SessionLent)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::FunctionWorked)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::FunctionAnswered)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::BeginTransaction)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::CommitTransaction)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::RollbackTransaction)
@@ -94,6 +119,9 @@ using SessionAddress =
                      caf::reacts_to<SessionSettled>,                                     //
                      caf::reacts_to<SessionAltered>,                                     //
                      caf::reacts_to<SessionReload>,                                      //
+                     caf::reacts_to<SessionLent>,                                        //
+                     caf::reacts_to<FunctionWorked>,                                     //
+                     caf::reacts_to<FunctionAnswered>,                                   //
                      caf::reacts_to<SessionPurge>>;
 
 class SessionDO final : public SessionAddress::base {
@@ -153,8 +181,27 @@ class SessionDO final : public SessionAddress::base {
   void facts(Call& call);
   void allocate_txid(Call& call);
 
+  // Backend functions: actors/function_call.cpp.
+  void run_function(const CallPtr& call, const BackendFunction& function);
+  void proceed();
+  bool proceed_once();
+  bool lend(const std::string& table);
+  void lent(const SessionLent& message);
+  void worked(const FunctionWorked& message);
+  void wait_outside(const std::shared_ptr<detail::FunctionRun>& run);
+  void end_wait(const std::shared_ptr<detail::FunctionRun>& run, Error error);
+  void call_other(const std::shared_ptr<detail::FunctionRun>& run, const detail::OtherCall& other);
+  void wake_sleepers();
+  void answered(const FunctionAnswered& message);
+  void go_on(const std::shared_ptr<detail::FunctionRun>& run);
+  void come_back(Status status);
+  void abandon_function();
+  Status rebase();
+  void forget_aside(const std::shared_ptr<detail::FunctionRun>& run);
+  void finish(detail::FunctionRun& run);
+
   // Calls wait while something is under way that changes what all of them rest on.
-  bool holds_calls() const { return altering_ || reloading_; }
+  bool holds_calls() const { return altering_ || reloading_ || running_; }
   void release_calls();
 
   // Tables.
@@ -168,6 +215,8 @@ class SessionDO final : public SessionAddress::base {
                    std::size_t slots, Joint::Combine combine);
 
   // Transactions.
+  // No transaction reads, now or later, at less, if `next` is the txid of the next one.
+  Txid oldest_reader(Txid next) const;
   Status begin(const BeginTransaction& request,
                caf::typed_response_promise<Result<TransactionFacts>> reply);
   Status commit(const CommitTransaction& request, caf::typed_response_promise<Result<Txid>> reply);
@@ -198,6 +247,14 @@ class SessionDO final : public SessionAddress::base {
   Epoch epoch_ = 0;             // what is in memory rests on this one
   Ticket registry_ticket_ = 0;  // of the last change to the session's own rows
   Transactions transactions_;
+
+  // Tables that backend functions use: at hand until their actors are needed for something else.
+  LentTables lent_;
+  std::shared_ptr<detail::FunctionRun> running_;  // waits for the session's own tables, or null
+  bool coming_back_ = false;                      // for those that running_ had
+  std::set<std::shared_ptr<detail::FunctionRun>> aside_;  // wait outside, or have and still read
+  std::multiset<Txid> reads_at_;                          // their txids
+  std::deque<std::shared_ptr<detail::FunctionRun>> returning_;  // of aside_: their wait is over
 
   std::deque<CallPtr> held_;  // in their order
   bool altering_ = false;     // SessionAltered will come

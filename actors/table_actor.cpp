@@ -1,5 +1,6 @@
 #include "actors/table_actor.hpp"
 
+#include <atomic>
 #include <caf/all.hpp>
 
 #include "actors/detail/send_when.hpp"
@@ -8,15 +9,6 @@
 #include "storage/index_registry.hpp"
 
 namespace kontract {
-
-namespace {
-
-Access access_of(const Context& context) {
-  return {context.session->sid, context.peer->owner, context.current_txid, context.perm,
-          context.oldest_reader};
-}
-
-}  // namespace
 
 TableActor::TableActor(caf::actor_config& config, Shard& shard, SessionNo session, TableRow row,
                        Ticket barrier, const Hook* hook, Workers& workers)
@@ -37,6 +29,8 @@ TableActor::behavior_type TableActor::make_behavior() {
       [this](const TableMaintain& request) { maintain(request); },
       [this](const TableSetRow& changed) { take(changed); },
       [this](const TableAlter& alter) { take(alter); },
+      [this](const TableLend& request) { take(request); },
+      [this](const TableReturned& returned) { take_back(std::move(*returned.table)); },
       [this](TableClose close) { take(close); },
       [this](TableBack) {
         away_ = false;
@@ -89,6 +83,8 @@ void TableActor::refuse_waiting() {
       (*call)->reply.fail(refused, (*call)->told_txid);
     } else if (const auto* changed = std::get_if<TableSetRow>(&work)) {
       row_ = changed->row;
+    } else if (const auto* request = std::get_if<TableLend>(&work)) {
+      request->end->outcome = refused;
     } else if (std::holds_alternative<TableClose>(work)) {
       quit();
     }  // The others fail as they are dropped.
@@ -113,6 +109,8 @@ void TableActor::run(Work& work) {
       set_row(changed->row);
     } else if (auto* alter = std::get_if<TableAlter>(&work)) {
       run_alter(*alter);
+    } else if (auto* request = std::get_if<TableLend>(&work)) {
+      lend(*request->end);
     } else {
       quit();
     }
@@ -179,6 +177,25 @@ void TableActor::send_away(const CallPtr& call) {
     }
     caf::anon_send(self, TableBack{});
   });
+}
+
+void TableActor::lend(LendEnd& end) {
+  if (Status opened = ensure_open(); !opened) {
+    end.outcome = std::move(opened).error();
+    return;
+  }
+  lent_ = true;
+  auto give_back = [self = TableAddress(this)](std::unique_ptr<Table> table) {
+    caf::anon_send(self, TableReturned{std::make_shared<std::unique_ptr<Table>>(std::move(table))});
+  };
+  end.outcome = std::make_shared<TableLoan>(std::move(table_), opening_, std::move(give_back));
+}
+
+void TableActor::take_back(std::unique_ptr<Table> table) {
+  lent_ = false;
+  table_ = std::move(table);
+  if (!table_) restart();
+  drain();
 }
 
 void TableActor::run_part(JointPart& part) {
@@ -322,10 +339,7 @@ Status TableActor::begin(const Call& call) {
 
 Status TableActor::same_epoch(Epoch admitted_in) const {
   if (table_->epoch() == admitted_in) return {};
-  Error error(Errc::overloaded, "A commit before this call failed; the call has not run",
-              "Repeat it.");
-  error.retry_after = std::chrono::milliseconds(10);
-  return error;
+  return lost_its_ground();
 }
 
 Status TableActor::ensure_open() {
@@ -333,6 +347,8 @@ Status TableActor::ensure_open() {
   Result<std::unique_ptr<Table>> opened = Table::open(shard_, session_, row_);
   if (!opened) return std::move(opened).error();
   table_ = std::move(*opened);
+  static std::atomic<std::uint64_t> openings{0};
+  opening_ = ++openings;
   // What was not finished goes on; no garbage is collected without a word of who reads.
   if (table_->indexes_unfinished()) caf::anon_send(TableAddress(this), TableMaintain{0});
   return {};

@@ -16,6 +16,7 @@
 
 #include "actors/call.hpp"
 #include "actors/joint.hpp"
+#include "actors/table_loan.hpp"
 #include "actors/table_operations.hpp"
 #include "storage/table.hpp"
 
@@ -50,6 +51,25 @@ struct TableAlter {
   std::vector<IndexDefinition> indexes;
   std::shared_ptr<AlterEnd> end;
 };
+// Tells whoever asked for a table what came of it, also if it is dropped on its way.
+struct LendEnd {
+  using Tell = std::function<void(Result<TableLoanPtr>)>;
+  explicit LendEnd(Tell told) : tell(std::move(told)) {}
+  LendEnd(const LendEnd&) = delete;
+  LendEnd& operator=(const LendEnd&) = delete;
+  ~LendEnd() { tell(std::move(outcome)); }
+
+  Result<TableLoanPtr> outcome = Error(Errc::internal, "A table of the call had to be restarted");
+  Tell tell;
+};
+// Lend the table at its turn.
+struct TableLend {
+  std::shared_ptr<LendEnd> end;
+};
+// It comes back; null if it has to be read again.
+struct TableReturned {
+  std::shared_ptr<std::unique_ptr<Table>> table;
+};
 struct TableClose {};   // end after what was sent before
 struct TableResume {};  // what was appended before a restart is applied
 struct TableBack {};    // the call that ran on a worker is over
@@ -62,6 +82,8 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::Outcome)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::TableMaintain)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::TableSetRow)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::TableAlter)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::TableLend)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::TableReturned)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::TableClose)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::TableResume)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(kontract::TableBack)
@@ -74,6 +96,8 @@ using TableAddress = caf::typed_actor<caf::reacts_to<CallPtr>,        // a recor
                                       caf::reacts_to<TableMaintain>,  //
                                       caf::reacts_to<TableSetRow>,    //
                                       caf::reacts_to<TableAlter>,     //
+                                      caf::reacts_to<TableLend>,      //
+                                      caf::reacts_to<TableReturned>,  //
                                       caf::reacts_to<TableClose>,     //
                                       caf::reacts_to<TableBack>,      //
                                       caf::reacts_to<TableResume>>;
@@ -91,7 +115,7 @@ class TableActor final : public TableAddress::base {
   void on_exit() override;
 
  private:
-  using Work = std::variant<CallPtr, JointPartPtr, TableSetRow, TableAlter, TableClose>;
+  using Work = std::variant<CallPtr, JointPartPtr, TableSetRow, TableAlter, TableLend, TableClose>;
 
   void take(Work work);
   void refuse_waiting();
@@ -101,7 +125,9 @@ class TableActor final : public TableAddress::base {
   // Runs a call that was let in; false if it takes too long for this thread, and left no trace.
   bool run_function(Call& call, std::chrono::milliseconds sql_time);
   void send_away(const CallPtr& call);
-  bool busy() const { return gate_ || behind_barrier_ || away_; }
+  bool busy() const { return gate_ || behind_barrier_ || away_ || lent_; }
+  void lend(LendEnd& end);
+  void take_back(std::unique_ptr<Table> table);
   void run_part(JointPart& part);
   void set_row(const TableRow& row);
   void run_alter(TableAlter& alter);
@@ -122,11 +148,13 @@ class TableActor final : public TableAddress::base {
   TableRow row_;
   const Hook* hook_;
   Workers& workers_;
-  std::unique_ptr<Table> table_;  // null until needed
+  std::unique_ptr<Table> table_;  // null until needed, and while it is lent
   Ticket barrier_;
   bool behind_barrier_ = false;  // waits for TableResume
   // A worker runs a call: it alone touches the table until TableBack.
   bool away_ = false;
+  bool lent_ = false;            // TableReturned will come
+  std::uint64_t opening_ = 0;    // of table_
   std::string failed_away_;      // what a call threw there
   bool collecting_ = false;      // a continued TableMaintain is under way
   bool index_turn_ = false;      // the last round was one of indexes, not of garbage

@@ -55,6 +55,11 @@ class MvccTable final : public Table {
   Ticket observed() const override { return observed_; }
   Epoch epoch() const override { return epoch_; }
 
+  std::vector<RecordChange> changes() const override { return staged_.changes(); }
+  Status redo(const std::vector<RecordChange>& changes) override;
+  Status require_unchanged(std::string_view id) override;
+  Txid last_write() const override { return last_write_; }
+
   Result<bool> collect_garbage(Txid oldest_reader, std::chrono::system_clock::time_point now,
                                std::size_t ops_max, WriteBatch& batch) override;
 

@@ -1,5 +1,7 @@
 #include "storage/staged_set.hpp"
 
+#include <algorithm>
+
 #include "storage/wall_clock.hpp"
 
 namespace kontract {
@@ -39,6 +41,23 @@ const RecordState* StagedSet::find(std::string_view id) const {
   if (records_.empty()) return nullptr;
   const auto record = records_.find(id);
   return record == records_.end() ? nullptr : &record->second.state;
+}
+
+std::vector<RecordChange> StagedSet::changes() const {
+  std::vector<RecordChange> changes;
+  std::vector<Records::const_iterator> put;
+  for (auto record = records_.begin(); record != records_.end(); ++record) {
+    const Entry& entry = record->second;
+    if (entry.base.live() && !entry.same_order()) changes.push_back({record->first, std::nullopt});
+    if (entry.state.live()) put.push_back(record);
+  }
+  std::sort(put.begin(), put.end(), [](const auto& a, const auto& b) {
+    return a->second.state.order < b->second.state.order;
+  });
+  for (const auto& record : put) {
+    changes.push_back({record->first, std::string(record->second.state.data)});
+  }
+  return changes;
 }
 
 std::optional<std::string_view> StagedSet::id_after(std::optional<std::string_view> id,

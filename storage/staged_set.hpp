@@ -12,6 +12,7 @@
 #include "storage/format.hpp"
 #include "storage/index_set.hpp"
 #include "storage/pending_set.hpp"
+#include "storage/record_change.hpp"
 #include "storage/record_state.hpp"
 
 namespace kontract {
@@ -44,6 +45,10 @@ class StagedSet {
 
   // The id's state in this transaction; null if it was not touched.
   const RecordState* find(std::string_view id) const;
+
+  // What leads to this state from the one below: first what is deleted, then what is put, in the
+  // order of `_order`.
+  std::vector<RecordChange> changes() const;
 
   // The first id behind `id` (before it, if descending; without one: at the end of the table).
   std::optional<std::string_view> id_after(std::optional<std::string_view> id,

@@ -261,6 +261,36 @@ Status MvccTable::rewrite(std::string_view id, const Json& data) {
   return put_fitted(id, *before, data);
 }
 
+Status MvccTable::redo(const std::vector<RecordChange>& changes) {
+  KONTRACT_ASSERT(stage_ == Stage::begun && staged_.empty());
+  if (changes.empty()) return {};
+  if (current_ <= last_write_) return conflict(last_write_);
+  if (Status admitted = log_.admit(/*frees_space=*/false); !admitted) return admitted;
+  for (const RecordChange& change : changes) {
+    ++writes_;
+    Snapshot in = snapshot();
+    auto before = record_to_change(change.id, in);
+    if (!before) return std::move(before).error();
+    if (change.data) {
+      const Json data = Json::parse(*change.data, nullptr, /*allow_exceptions=*/false);
+      if (Status put = put_fitted(change.id, *before, data); !put) return put;
+    } else if (before->live()) {
+      changed();
+      staged_.erase(change.id, *before);
+    }
+  }
+  return {};
+}
+
+Status MvccTable::require_unchanged(std::string_view id) {
+  KONTRACT_ASSERT(stage_ == Stage::begun && staged_.empty());
+  Snapshot in = snapshot();
+  auto newest = committed_record(id, kAfterAll, in);
+  if (!newest) return std::move(newest).error();
+  if (newest->txid >= current_) return conflict(newest->txid);
+  return {};
+}
+
 Result<JsonText> MvccTable::erase(std::string_view id) {
   if (auto ok = admit(perms::__X, "table.delete", true); !ok) return std::move(ok).error();
   if (auto valid = validate_record_id(id, shard_.options().record_id_bytes_max); !valid)

@@ -21,10 +21,12 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "storage/index.hpp"
 #include "storage/json.hpp"
+#include "storage/record_change.hpp"
 #include "storage/registry.hpp"
 #include "storage/store.hpp"
 #include "storage/version.hpp"
@@ -40,10 +42,15 @@ struct Access {
   Txid oldest_reader = 0;  // no transaction but this one reads, now or later, at less than this
 };
 
+// No aggregate: g++ 12 would free a temporary of one twice in a statement with co_await.
 struct QueryOptions {
-  std::size_t limit = limits::kQueryRowsMax;
-  std::string after;        // cursor of the page before; empty: from the start
-  bool descending = false;  // by _order
+  QueryOptions(std::size_t most = limits::kQueryRowsMax,  // NOLINT(*-explicit-*)
+               std::string behind = {}, bool backwards = false)
+      : limit(most), after(std::move(behind)), descending(backwards) {}
+
+  std::size_t limit;
+  std::string after;  // cursor of the page before; empty: from the start
+  bool descending;    // by _order
 };
 
 class Table {
@@ -84,6 +91,18 @@ class Table {
   virtual void rollback() = 0;
   virtual Ticket observed() const = 0;
   virtual Epoch epoch() const = 0;
+
+  // A transaction that lets others go before it: it takes its changes along, is rolled back, and
+  // later begins anew, with a txid after theirs, and does them again. In between it asks, at its
+  // old txid, whether what it has seen still holds.
+  virtual std::vector<RecordChange> changes() const = 0;  // in the order in which to do them again
+  // They were let in when they were made first. Errors: txn_conflict if others made one impossible;
+  // schema_violation (unique); storage_full, overloaded, too_large.
+  virtual Status redo(const std::vector<RecordChange>& changes) = 0;
+  // Errors: txn_conflict if a transaction that is not before this one changed the record.
+  // REQUIRES: nothing is staged.
+  virtual Status require_unchanged(std::string_view id) = 0;
+  virtual Txid last_write() const = 0;  // of the last transaction that was sealed; 0: none yet
 
   // Adds to `batch` the removal of superseded versions that no reader at or after `oldest_reader`
   // sees and whose retention is over; at most `ops_max` operations. Returns whether more is left.

@@ -8,6 +8,9 @@ namespace kontract {
 
 class SessionActorAccess {
  public:
+  // As Directory::find.
+  static Result<std::shared_ptr<SessionHandle>> find(SessionHandle& handle,
+                                                     const Identity& identity);
   static Store& store(SessionHandle& handle);
   static const SessionOptions& options(SessionHandle& handle);
   static bool stopping(SessionHandle& handle);
