@@ -104,6 +104,7 @@ class SqlEngine::Connection {
     if (!kind) return kind.error();
 
     state_.needs = perms::none;
+    state_.shape = sql_shape(sql, state_.name);
     sqlite3_stmt* raw = nullptr;
     const char* tail = nullptr;
     const int rc = sqlite3_prepare_v3(db_.get(), sql.data(), static_cast<int>(sql.size()),
@@ -125,6 +126,7 @@ class SqlEngine::Connection {
       return Error(Errc::exec_failed, "RETURNING is not available",
                    "Give the id yourself, or read the record afterwards.");
     }
+    statement.shape = state_.shape;
     statement.needs = statement.writes ? state_.needs : state_.needs | perms::R__;
     return statement;
   }
@@ -133,6 +135,7 @@ class SqlEngine::Connection {
     if (auto allowed = state_.table.require(statement.needs, "table.exec"); !allowed) {
       return std::move(allowed).error();
     }
+    state_.shape = statement.shape;  // SQLite may prepare it anew
     const std::unique_ptr<sqlite3_stmt, EndRun> running(statement.prepared.get());
     if (auto bound = bind_sql(running.get(), params); !bound) return std::move(bound).error();
     SqlResult result(statement, state_.limits);

@@ -5,13 +5,13 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
-#include <cmath>
 #include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "storage/detail/sql_common.hpp"
+#include "storage/detail/sql_result.hpp"
 
 namespace kontract {
 namespace {
@@ -74,44 +74,6 @@ class TimeLimit {
   sqlite3* db_;
   const Clock::time_point until_;
 };
-
-void append_hex(JsonText& out, std::string_view bytes) {
-  constexpr char kHex[] = "0123456789abcdef";
-  out += '"';
-  for (const char c : bytes) {
-    const auto byte = static_cast<unsigned char>(c);
-    out += kHex[byte >> 4];
-    out += kHex[byte & 15];
-  }
-  out += '"';
-}
-
-void append_value(JsonText& out, sqlite3_stmt* statement, int column) {
-  switch (sqlite3_column_type(statement, column)) {
-    case SQLITE_INTEGER: {
-      const std::int64_t value = sqlite3_column_int64(statement, column);
-      const bool safe = value >= -limits::kSafeIntegerMax && value <= limits::kSafeIntegerMax;
-      out += safe ? std::to_string(value) : '"' + std::to_string(value) + '"';
-      return;
-    }
-    case SQLITE_FLOAT: {
-      const double value = sqlite3_column_double(statement, column);
-      out += std::isfinite(value) ? to_text(Json(value)) : "null";
-      return;
-    }
-    case SQLITE_NULL:
-      out += "null";
-      return;
-    default: {
-      const void* at = sqlite3_column_blob(statement, column);
-      const auto size = static_cast<std::size_t>(sqlite3_column_bytes(statement, column));
-      const std::string_view bytes(static_cast<const char*>(at), size);
-      const bool text = sqlite3_column_type(statement, column) == SQLITE_TEXT && is_utf8(bytes);
-      if (text) return append_json_string(out, bytes);
-      append_hex(out, bytes);
-    }
-  }
-}
 
 }  // namespace
 
@@ -282,7 +244,7 @@ Result<JsonText> SqlStatement::rows(const std::vector<std::string>& columns) {
       if (i > 0) text += ',';
       text += columns[i];
       text += ':';
-      append_value(text, statement_.get(), static_cast<int>(i));
+      append_sql_column(text, statement_.get(), static_cast<int>(i));
     }
     text += '}';
     if (text.size() > limits::kSqlResultBytesMax) {

@@ -36,7 +36,7 @@ class SqlStatement {
   Status bind(const Json& params);
 
   // {"columns":[...],"rows":[{...}...],"changes":n}. A column whose name was there before has ":1"
-  // (":2", ...) after it; a blob is text in hexadecimal; integers past 2^53 are text.
+  // (":2", ...) after it; a blob is text in base64; integers past 2^53 are text.
   // Errors: exec_failed; exec_limit. REQUIRES: called once.
   Result<JsonText> run();
 

@@ -94,6 +94,16 @@ bool read_only(const SqlState& state, std::string_view column) {
   });
 }
 
+// _order has the name rowid as well.
+bool is_of_numbers(const SqlState& state, std::string_view column) {
+  for (const std::string_view own : {"_order", "rowid", "_txid", "_deleted_txid"}) {
+    if (sql_same_name(column, own)) return true;
+  }
+  return std::any_of(state.fields.begin(), state.fields.end(), [&](const SqlField& field) {
+    return field.affinity == SqlAffinity::numeric && sql_same_name(field.column.path, column);
+  });
+}
+
 // `database` is null where the statement gives only a name: for a table of which no column is read,
 // but then for a common table expression of that name as well, which may be called anything.
 int authorize_read(SqlState& state, std::string_view table, std::string_view column,
@@ -102,9 +112,14 @@ int authorize_read(SqlState& state, std::string_view table, std::string_view col
   if (!in_main) return deny(state, sql_cross_table());
   if (sql_same_name(table, state.name)) {
     state.needs |= perms::R__;
+    if (is_of_numbers(state, column)) state.shape.numbers = true;
     return SQLITE_OK;
   }
-  if (table == "json_each" || table == "json_tree") return SQLITE_OK;
+  if (table == "json_each" || table == "json_tree") {
+    // Their other columns have no affinity.
+    if (sql_same_name(column, "rowid")) state.shape.joins = state.shape.numbers = true;
+    return SQLITE_OK;
+  }
   const bool may_be_expression = database == nullptr && column.empty();
   const bool may_be_schema = sql_lower_case(table).starts_with("sqlite_");
   if (may_be_expression && !may_be_schema) return SQLITE_OK;

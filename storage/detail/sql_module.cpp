@@ -3,13 +3,16 @@
 #include <cmath>
 #include <string>
 
+#include "storage/detail/sql_bounds.hpp"
 #include "storage/detail/sql_values.hpp"
 
 namespace kontract {
 namespace {
 
 struct SqlCursor : sqlite3_vtab_cursor {
-  std::unique_ptr<RecordCursor> records;  // null for a single record
+  std::vector<RecordScan> scans;
+  std::size_t scan = 0;                   // that which is read
+  std::unique_ptr<RecordCursor> records;  // of it; null for a single record
   RecordView record;
   bool at_end = true;
 
@@ -68,24 +71,35 @@ int close(sqlite3_vtab_cursor* cursor) noexcept {
   return SQLITE_OK;
 }
 
-int next(sqlite3_vtab_cursor* its) noexcept {
-  SqlCursor& cursor = cursor_of(its);
-  if (!cursor.records) {
-    cursor.at_end = true;
-    return SQLITE_OK;
-  }
-  const Result<bool> found = cursor.records->next();
-  if (!found) return fail(state_of(its), found.error());
-  cursor.at_end = !*found;
-  if (*found) cursor.record = cursor.records->record();
+int start(SqlCursor& cursor, SqlState& state) {
+  // A scan may be short and begun often, with few steps of SQLite's own in between.
+  if (state.time_is_over()) return SQLITE_ERROR;
+  auto records = state.table.scan(cursor.scans[cursor.scan]);
+  if (!records) return fail(state, std::move(records).error());
+  cursor.records = *std::move(records);
   return SQLITE_OK;
 }
 
-int start(SqlCursor& cursor, SqlState& state, const RecordScan& scan) {
-  auto records = state.table.scan(scan);
-  if (!records) return fail(state, std::move(records).error());
-  cursor.records = *std::move(records);
-  return next(&cursor);
+int next(sqlite3_vtab_cursor* its) noexcept {
+  SqlCursor& cursor = cursor_of(its);
+  cursor.at_end = true;
+  while (cursor.records) {
+    const Result<bool> found = cursor.records->next();
+    if (!found) return fail(state_of(its), found.error());
+    if (*found) {
+      cursor.record = cursor.records->record();
+      // What one of several scans yields besides, another one may yield as well.
+      if (cursor.scans.size() > 1 && !sql_scan_asks(cursor.scans[cursor.scan], cursor.record)) {
+        continue;
+      }
+      cursor.at_end = false;
+      return SQLITE_OK;
+    }
+    cursor.records.reset();
+    if (++cursor.scan == cursor.scans.size()) break;
+    if (const int rc = start(cursor, state_of(its)); rc != SQLITE_OK) return rc;
+  }
+  return SQLITE_OK;
 }
 
 int find_order(SqlCursor& cursor, SqlState& state, const SqlValue& value) {
@@ -105,57 +119,22 @@ int find_order(SqlCursor& cursor, SqlState& state, const SqlValue& value) {
   return SQLITE_OK;
 }
 
-SqlAffinity affinity_of(const SqlState& state, int column) {
-  if (column == kSqlId) return SqlAffinity::text;
-  if (column == kSqlOrder) return SqlAffinity::numeric;
-  return state.fields[static_cast<std::size_t>(column - kSqlFirstField)].affinity;
-}
-
-// Takes the values that SQLite has for a plan, in its order. False if nothing can match.
-bool bound_scan(const SqlState& state, const SqlPlan& plan, sqlite3_value** values,
-                RecordScan& scan) {
-  for (const int column : plan.equal) {
-    SqlValue value;
-    const SqlFit fit = fit_sql_value(*values++, affinity_of(state, column), true, value);
-    if (fit == SqlFit::nothing) return false;
-    scan.equal.push_back(std::move(value));
-  }
-  for (const auto& [bound, side] :
-       {std::pair(plan.from, &scan.from), std::pair(plan.to, &scan.to)}) {
-    if (bound == SqlPlan::Bound::none) continue;
-    SqlValue value;
-    const SqlFit fit = fit_sql_value(*values++, affinity_of(state, plan.bounded), false, value);
-    if (fit == SqlFit::nothing) return false;
-    const bool whole = plan.by != RecordScan::By::order || std::get_if<std::int64_t>(&value);
-    if (fit == SqlFit::use && whole) {
-      *side = RecordScan::Bound{std::move(value), bound == SqlPlan::Bound::inclusive};
-    }
-  }
-  return true;
-}
-
 int filter(sqlite3_vtab_cursor* its, int number, const char* /*text*/, int /*argc*/,
            sqlite3_value** values) noexcept {
   SqlState& state = state_of(its);
   SqlCursor& cursor = cursor_of(its);
   cursor.records.reset();
   cursor.at_end = true;
-  // A scan may be short and begun often, with few steps of SQLite's own in between.
-  if (state.time_is_over()) return SQLITE_ERROR;
   const SqlPlan& plan = state.plans[static_cast<std::size_t>(number)].plan;
-  RecordScan scan;
-  scan.by = plan.by;
-  scan.descending = plan.descending;
-  if (!bound_scan(state, plan, values, scan)) return SQLITE_OK;
+  cursor.scan = 0;
+  if (const int rc = sql_scans(state, plan, values, cursor.scans); rc != SQLITE_OK) return rc;
+  if (cursor.scans.empty()) return SQLITE_OK;
   if (plan.single && plan.by == RecordScan::By::order) {
-    return find_order(cursor, state, scan.equal.front());
+    if (state.time_is_over()) return SQLITE_ERROR;
+    return find_order(cursor, state, cursor.scans.front().equal.front());
   }
-  if (plan.single) {
-    scan.id = std::get<std::string>(std::move(scan.equal.front()));
-    scan.equal.clear();
-  }
-  if (plan.by == RecordScan::By::index) scan.index = state.indexes[plan.index].no;
-  return start(cursor, state, scan);
+  const int rc = start(cursor, state);
+  return rc == SQLITE_OK ? next(its) : rc;
 }
 
 int eof(sqlite3_vtab_cursor* cursor) noexcept { return cursor_of(cursor).at_end ? 1 : 0; }

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <string>
 
+#include "storage/detail/sql_bounds.hpp"
 #include "storage/detail/sql_module.hpp"
 
 namespace kontract {
@@ -26,6 +27,7 @@ struct Candidate {
 };
 
 constexpr double kEqualShare = 1.0 / 20, kRangeShare = 1.0 / 3;  // of rows, where nothing is known
+constexpr double kSoughtIds = 25;  // of a value in doubt or of IN, for which SQLite takes the same
 constexpr double kRowCost = 1, kOrderRowCost = 1.5, kIndexRowCost = 2;
 
 class Planner {
@@ -55,6 +57,7 @@ class Planner {
       if (!term.usable || sqlite3_stricmp(sqlite3_vtab_collation(&info_, i), "BINARY") != 0) {
         continue;
       }
+      if (refuses(i)) continue;
       // LIMIT and OFFSET name no column; what they have there is of no meaning.
       ColumnTerms* const of_column = &terms_[static_cast<std::size_t>(
           term.op >= SQLITE_INDEX_CONSTRAINT_LIMIT ? kSqlData : column_of(term.iColumn))];
@@ -76,6 +79,39 @@ class Planner {
     }
   }
 
+  // How the value of a term may have been meant.
+  SqlDoubt doubt(int term) const {
+    const int column = column_of(info_.aConstraint[term].iColumn);
+    if (!state_.shape.doubtful() || sql_affinity(state_, column) == SqlAffinity::numeric) {
+      return SqlDoubt::none;  // numbers are compared with as numbers
+    }
+    if (!state_.shape.casts && is_literal(term)) return SqlDoubt::none;
+    return state_.shape.compounds ? SqlDoubt::texts : SqlDoubt::numbers;
+  }
+
+  // Where SQLite looks the values of an IN up one by one it tests the column against each without
+  // an affinity of theirs, and the IN no more. Where that matters it must be known as one.
+  bool refuses(int term) const {
+    const auto& its = info_.aConstraint[term];
+    constexpr int kListsMax = 32;  // sqlite3_vtab_in() knows the first terms only
+    return its.op == SQLITE_INDEX_CONSTRAINT_EQ && (state_.shape.row_values || term >= kListsMax) &&
+           is_text_or_doubtful(term) && !is_literal(term);
+  }
+  // Whether the records for an equality are found by looking up its values ourselves.
+  bool seeks(int term) const {
+    return doubt(term) != SqlDoubt::none || (is_list(term) && is_text_or_doubtful(term));
+  }
+  bool is_list(int term) const { return sqlite3_vtab_in(&info_, term, -1) != 0; }
+  bool is_text_or_doubtful(int term) const {
+    const int column = column_of(info_.aConstraint[term].iColumn);
+    return sql_affinity(state_, column) == SqlAffinity::text || doubt(term) != SqlDoubt::none;
+  }
+  // SQLite computes CAST(literal), too, and shows the result in its place.
+  bool is_literal(int term) const {
+    sqlite3_value* literal = nullptr;
+    return sqlite3_vtab_rhs_value(&info_, term, &literal) == SQLITE_OK;
+  }
+
   SqlPlan::Bound bound(int term, unsigned char inclusive_op) const {
     if (term < 0) return SqlPlan::Bound::none;
     return info_.aConstraint[term].op == inclusive_op ? SqlPlan::Bound::inclusive
@@ -85,10 +121,18 @@ class Planner {
   void add_range(Candidate& candidate, int column) const {
     const ColumnTerms& terms = terms_[static_cast<std::size_t>(column)];
     candidate.plan.bounded = column;
+    if (terms.equal >= 0) {
+      candidate.plan.sought = is_list(terms.equal) ? SqlPlan::Sought::list : SqlPlan::Sought::value;
+      candidate.plan.doubt = doubt(terms.equal);
+      candidate.terms.push_back(terms.equal);
+      candidate.rows *= kEqualShare;
+      return;
+    }
     candidate.plan.from = bound(terms.from, SQLITE_INDEX_CONSTRAINT_GE);
     candidate.plan.to = bound(terms.to, SQLITE_INDEX_CONSTRAINT_LE);
     for (const int term : {terms.from, terms.to}) {
       if (term < 0) continue;
+      candidate.plan.doubt = std::max(candidate.plan.doubt, doubt(term));
       candidate.terms.push_back(term);
       candidate.rows *= kRangeShare;
     }
@@ -97,7 +141,8 @@ class Planner {
   Candidate by_key(RecordScan::By by, int column, double row_cost) const {
     Candidate candidate;
     candidate.plan.by = by;
-    if (const int equal = terms_[static_cast<std::size_t>(column)].equal; equal >= 0) {
+    const int equal = terms_[static_cast<std::size_t>(column)].equal;
+    if (equal >= 0 && !seeks(equal)) {
       candidate.plan.single = true;
       candidate.plan.equal = {column};
       candidate.terms = {equal};
@@ -108,6 +153,7 @@ class Planner {
     candidate.rows = records_;
     add_range(candidate, column);
     candidate.rows = std::max(1.0, candidate.rows);
+    if (equal >= 0) candidate.rows = std::min(candidate.rows, kSoughtIds);
     candidate.cost = candidate.rows * row_cost;
     order(candidate, {column});
     return candidate;
@@ -129,7 +175,7 @@ class Planner {
       const int column = kSqlFirstField + static_cast<int>(field - state_.fields.begin());
       columns.push_back(column);
       const ColumnTerms& terms = terms_[static_cast<std::size_t>(column)];
-      if (equal_so_far && terms.equal >= 0) {
+      if (equal_so_far && terms.equal >= 0 && !seeks(terms.equal)) {
         candidate.plan.equal.push_back(column);
         candidate.terms.push_back(terms.equal);
         candidate.rows *= kEqualShare;
@@ -196,6 +242,7 @@ class Planner {
       terms += (terms.empty() ? "" : " AND ") + column_name(column) + how;
     };
     for (const int column : plan.equal) add(column, "=?");
+    if (plan.sought != SqlPlan::Sought::none) add(plan.bounded, "=?");
     if (plan.from != SqlPlan::Bound::none) {
       add(plan.bounded, plan.from == SqlPlan::Bound::inclusive ? ">=?" : ">?");
     }
@@ -227,6 +274,9 @@ class Planner {
     // SQLite tests every term again (`omit` stays unset): a scan may yield more than was asked.
     int argument = 0;
     for (const int term : candidate.terms) info_.aConstraintUsage[term].argvIndex = ++argument;
+    if (candidate.plan.sought == SqlPlan::Sought::list) {
+      sqlite3_vtab_in(&info_, candidate.terms.back(), 1);  // all at once
+    }
     info_.orderByConsumed = info_.nOrderBy > 0 && candidate.ordered ? 1 : 0;
     info_.estimatedCost = candidate.cost;
     info_.estimatedRows = static_cast<sqlite3_int64>(candidate.rows);

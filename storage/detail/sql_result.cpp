@@ -30,7 +30,9 @@ void append_number(JsonText& out, double value) {
   if (text.find_first_of(".e") == text.npos) out += ".0";  // as JSON from elsewhere has it
 }
 
-void append_value(JsonText& out, sqlite3_stmt* statement, int column) {
+}  // namespace
+
+void append_sql_column(JsonText& out, sqlite3_stmt* statement, int column) {
   const auto bytes = [&](const void* begin) {
     const int size = sqlite3_column_bytes(statement, column);
     return std::string_view(static_cast<const char*>(begin), static_cast<std::size_t>(size));
@@ -53,8 +55,6 @@ void append_value(JsonText& out, sqlite3_stmt* statement, int column) {
   }
 }
 
-}  // namespace
-
 SqlResult::SqlResult(const CachedStatement& statement, const SqlLimits& limits)
     : statement_(statement), limits_(limits), text_(R"({"columns":[)") {
   for (std::size_t i = 0; i < statement.columns.size(); ++i) {
@@ -73,7 +73,7 @@ Status SqlResult::add_row() {
     if (i > 0) text_ += ',';
     text_ += statement_.columns[i];
     text_ += ':';
-    append_value(text_, statement_.prepared.get(), static_cast<int>(i));
+    append_sql_column(text_, statement_.prepared.get(), static_cast<int>(i));
     if (text_.size() > limits_.result_bytes) {
       return sql_limit("The result has more than " + std::to_string(limits_.result_bytes) +
                        " bytes");

@@ -1,4 +1,4 @@
-// SqlResult: the rows of a statement as JSON text.
+// SqlResult: the rows of a statement as JSON text. All SQL from outside has its values in one way.
 
 #pragma once
 
@@ -8,6 +8,10 @@
 #include "storage/result.hpp"
 
 namespace kontract {
+
+// Appends a value of the row that the statement stands on. An integer beyond +-(2^53 - 1) is a
+// string of its digits, a blob one of base64; what is not finite is null.
+void append_sql_column(JsonText& out, sqlite3_stmt* statement, int column);
 
 class SqlResult {
  public:

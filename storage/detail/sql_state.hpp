@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "storage/detail/sql_shape.hpp"
 #include "storage/sql_limits.hpp"
 #include "storage/sql_table.hpp"
 
@@ -32,17 +33,28 @@ inline constexpr int kSqlOwner = 4;
 inline constexpr int kSqlOrder = 5;
 inline constexpr int kSqlFirstField = 6;  // of those that are declared
 
+// How the value on the other side of a comparison may have been meant, see SqlShape.
+enum class SqlDoubt : std::uint8_t {
+  none,     // it has no affinity
+  numbers,  // a number may have the affinity of numbers
+  texts,    // and so may text
+};
+
 // How a statement reads the table. SQLite hands its number from xBestIndex to xFilter; the values
-// come in this order: those of `equal`, `from`, `to`.
+// come in this order: those of `equal`, then that of `sought`, or `from` and `to`.
 struct SqlPlan {
   enum class Bound : std::uint8_t { none, exclusive, inclusive };
+  enum class Sought : std::uint8_t { none, value, list };
   RecordScan::By by = RecordScan::By::id;
   bool single = false;  // the record whose id or _order equals the one value
   bool descending = false;
   std::size_t index = 0;   // in SqlState::indexes
   std::vector<int> equal;  // columns
-  int bounded = kSqlId;    // the column that `from` and `to` are of
+  int bounded = kSqlId;    // the column that what follows is of
+  // It equals a value that is in doubt, or one of the list of IN; then it has no bounds.
+  Sought sought = Sought::none;
   Bound from = Bound::none, to = Bound::none;
+  SqlDoubt doubt = SqlDoubt::none;  // about the values of `bounded`
   bool operator==(const SqlPlan&) const = default;
 };
 
@@ -73,6 +85,7 @@ struct SqlState {
   bool timed_out = false;
   std::optional<Error> error;
   Perm needs = perms::none;  // gathered while it is prepared
+  SqlShape shape;
 };
 
 Error sql_limit(std::string what);

@@ -12,6 +12,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "storage/detail/sql_shape.hpp"
 #include "storage/json.hpp"
 #include "storage/perms.hpp"
 #include "storage/sql_limits.hpp"
@@ -27,6 +28,7 @@ struct CachedStatement {
   std::unique_ptr<sqlite3_stmt, SqlFinalize> prepared;
   Perm needs = perms::none;
   bool writes = false;
+  SqlShape shape;
   std::vector<std::string> columns;  // the names of the result's, each once, as JSON strings
 
   std::size_t bytes() const;

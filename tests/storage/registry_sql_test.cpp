@@ -172,8 +172,9 @@ TEST(RegistrySqlTest, ParametersGoByPlaceOrByName) {
 
 TEST(RegistrySqlTest, ValuesThatJsonLacksAreText) {
   EXPECT_EQ(result_of("SELECT 9223372036854775807 AS big, x'00ff' AS blob, 1e999 AS huge, "
-                      "'' AS empty")["rows"][0],
-            Json::parse(R"({"big":"9223372036854775807","blob":"00ff","huge":null,"empty":""})"));
+                      "'' AS empty, 2.0 AS real, CAST(x'ff' AS TEXT) AS bad")["rows"][0],
+            Json::parse(R"({"big":"9223372036854775807","blob":"AP8=","huge":null,"empty":"",
+                            "real":2.0,"bad":"\uFFFD"})"));
 }
 
 TEST(RegistrySqlTest, RowsThatMayNotBeAreRefusedWithTheReason) {

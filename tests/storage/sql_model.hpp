@@ -103,7 +103,9 @@ class ConditionMaker {
       : random_(random), records_(records) {}
 
   Condition make(int depth = 2) {
-    if (depth == 0 || pick(3) == 0) return pick(8) == 0 ? contained() : term();
+    if (depth == 0 || pick(3) == 0) {
+      return pick(8) == 0 ? contained() : pick(8) == 0 ? number_term() : term();
+    }
     if (pick(5) == 0) {
       Condition inner = make(depth - 1);
       return {"NOT (" + inner.sql + ")", inner.params, [holds = inner.holds](const ModelRow& row) {
@@ -159,6 +161,21 @@ class ConditionMaker {
     }
     out.holds = [&column, op, values](const ModelRow& row) {
       return compare(column.value(row), op, values);
+    };
+    return out;
+  }
+
+  // Compares with what has the affinity of numbers, and gives it to the column.
+  Condition number_term() {
+    static const std::vector<std::string> operators = {"=", "=", "<", "<=", ">", ">=", "IN"};
+    const ModelColumn& column = model_columns()[pick(model_columns().size())];
+    const std::string& op = operators[pick(operators.size())];
+    const auto number = static_cast<std::int64_t>(pick(3));
+    Condition out{column.sql + ' ' + op, Json::array({number}), {}};
+    out.sql += op == "IN" ? " (SELECT CAST(? AS INTEGER))" : " CAST(? AS INTEGER)";
+    out.holds = [&column, op, number](const ModelRow& row) {
+      const SqlValue value = with_affinity(column.value(row), ModelAffinity::numeric);
+      return compare(value, op == "IN" ? "=" : op, {number});
     };
     return out;
   }

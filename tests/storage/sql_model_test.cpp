@@ -377,8 +377,6 @@ class SqlModelRun {
     EXPECT_EQ(rows_of(sql, where.params), expected) << sql << ' ' << where.params;
   }
 
-  // An index on a field of type any has a number as a number alone, so none of these compares such
-  // a field with a number's column: text "1" is equal to 1 there, and found by a scan only.
   void compare_join(const ModelRecords& records) {
     struct Join {
       const char* on;
@@ -386,10 +384,11 @@ class SqlModelRun {
       testing::ModelAffinity affinity;  // of the comparison
     };
     using enum testing::ModelAffinity;
-    static const std::vector<Join> joins = {{"b.k = a.k", "k", "k", none},
-                                            {"b.s = a.k", "k", "s", none},
-                                            {"b.n = a.s", "s", "n", numeric},
-                                            {"b.n = a.n", "n", "n", numeric}};
+    static const std::vector<Join> joins = {
+        {"b.k = a.k", "k", "k", none},    {"b.s = a.k", "k", "s", none},
+        {"b.n = a.s", "s", "n", numeric}, {"b.n = a.n", "n", "n", numeric},
+        {"b.k = a.n", "n", "k", numeric}, {"b.n = a.k", "k", "n", numeric},
+        {"b.s = a.n", "n", "s", numeric}, {"b.k = (SELECT a.n)", "n", "k", numeric}};
     const Join& join = joins[pick(joins.size())];
     const std::string sql =
         std::string("SELECT a.id AS x, b.id AS y FROM users AS a JOIN users AS b ") + "ON " +
