@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <atomic>
 #include <latch>
 
 #include "actors/backend.hpp"
@@ -33,7 +34,25 @@ Task<std::int64_t> transfer(FunctionContext& ctx, std::string from, std::string 
   co_return left;
 }
 
-// Something outside that a test ends: a session that waits for it waits for `open()`.
+// Something outside that a test ends. A handler must not block its thread, so it looks again and
+// again.
+class Gate {
+ public:
+  void wait_for_knock() { knocked_.wait(); }
+  void open() { open_ = true; }
+  std::latch& knocked() { return knocked_; }
+  bool is_open() const { return open_; }
+
+ private:
+  std::latch knocked_{1};
+  std::atomic<bool> open_{false};
+};
+
+Task<void> pass(FunctionContext& ctx, Gate& gate) {
+  gate.knocked().count_down();
+  while (!gate.is_open()) co_await ctx.sleep(1ms);
+}
+
 class FunctionTest : public SessionFixture {
  protected:
   void add_functions(Backend backend) {
@@ -171,7 +190,7 @@ TEST_F(FunctionTest, AStatementThatFailsLeavesWhatWasBeforeIt) {
 }
 
 TEST_F(FunctionTest, WhileItWaitsOutsideOtherCallsGoOnAndItsCommitComesAfterThem) {
-  std::latch asleep(1);
+  Gate gate;
   Backend backend;
   backend.function({.name = "slow"}, [&](FunctionContext& ctx) -> Task<Txid> {
     auto accounts = ctx.table("accounts");
@@ -180,22 +199,21 @@ TEST_F(FunctionTest, WhileItWaitsOutsideOtherCallsGoOnAndItsCommitComesAfterThem
     co_await accounts.set("a", more);
     const Json noted = {{"note", true}};
     const std::string id = co_await ctx.table("notes").push(noted);
-    asleep.count_down();
     co_await ctx.session("other").call("gate");
     const auto own = co_await accounts.get("a");
     if (balance_of(own) != balance_of(before) + 1) throw HttpError(500, "lost its own write");
     co_return ctx.txid();
   });
-  std::latch open(1);
-  backend.function({.name = "gate", .perm = perms::none}, [&](FunctionContext&) { open.wait(); });
+  backend.function({.name = "gate", .perm = perms::none},
+                   [&](FunctionContext& ctx) { return pass(ctx, gate); });
   add_functions(std::move(backend));
   create("notes");
   const std::uint64_t slow = send("s", "slow");
-  asleep.wait();
+  gate.wait_for_knock();
   const Answer between = call("s", "table.set", {"accounts", "b", with_balance(5)});
   ASSERT_TRUE(between.result);
   EXPECT_EQ(get("a"), with_balance(100));  // nothing of it is seen yet
-  open.count_down();
+  gate.open();
   const Answer answer = answers_->wait(slow);
   ASSERT_TRUE(answer.result) << answer.result.error().message;
   EXPECT_GT(answer.txid, between.txid);
@@ -228,9 +246,10 @@ TEST_F(FunctionTest, WhatOthersChangedMeanwhileIsAConflictIfItHasSeenIt) {
       {"another table", "query", {"table.push", "notes", Json::object()}, false},
       {"beside what it pushed", "push", {"table.push", "accounts", Json::object()}, false},
   };
-  std::function<void()> at_the_gate;
+  Gate* gate = nullptr;
   Backend backend;
-  backend.function({.name = "gate", .perm = perms::none}, [&](FunctionContext&) { at_the_gate(); });
+  backend.function({.name = "gate", .perm = perms::none},
+                   [&](FunctionContext& ctx) { return pass(ctx, *gate); });
   backend.function({.name = "f", .args = {"sees"}},
                    [&](FunctionContext& ctx, std::string sees) -> Task<void> {
                      auto accounts = ctx.table("accounts");
@@ -251,17 +270,14 @@ TEST_F(FunctionTest, WhatOthersChangedMeanwhileIsAConflictIfItHasSeenIt) {
     SCOPED_TRACE(c.name);
     set("a", 100);
     call("s", "table.delete", {"accounts", "new"});
-    std::latch waits(1), open(1);
-    at_the_gate = [&] {
-      waits.count_down();
-      open.wait();
-    };
+    Gate next;
+    gate = &next;
     const std::uint64_t id = send("s", "f", {c.sees});
-    waits.wait();
+    next.wait_for_knock();
     Json args = c.change;
     args.erase(0);
     ASSERT_TRUE(call("s", c.change[0], args).result);
-    open.count_down();
+    next.open();
     const Answer answer = answers_->wait(id);
     EXPECT_EQ(answer.result.has_value(), !c.conflicts);
     if (c.conflicts) {
@@ -275,12 +291,10 @@ TEST_F(FunctionTest, WhatOthersChangedMeanwhileIsAConflictIfItHasSeenIt) {
 }
 
 TEST_F(FunctionTest, ARefusalToGoOnCannotBeCaughtAway) {
-  std::latch waits(1), open(1);
+  Gate gate;
   Backend backend;
-  backend.function({.name = "gate", .perm = perms::none}, [&](FunctionContext&) {
-    waits.count_down();
-    open.wait();
-  });
+  backend.function({.name = "gate", .perm = perms::none},
+                   [&](FunctionContext& ctx) { return pass(ctx, gate); });
   backend.function({.name = "f"}, [&](FunctionContext& ctx) -> Task<void> {
     auto accounts = ctx.table("accounts");
     co_await accounts.get("a");
@@ -296,20 +310,18 @@ TEST_F(FunctionTest, ARefusalToGoOnCannotBeCaughtAway) {
   });
   add_functions(std::move(backend));
   const std::uint64_t id = send("s", "f");
-  waits.wait();
+  gate.wait_for_knock();
   set("a", 1);
-  open.count_down();
+  gate.open();
   EXPECT_EQ(error_in(answers_->wait(id)).code, Errc::txn_conflict);
   EXPECT_EQ(get("mine"), nullptr);
 }
 
 TEST_F(FunctionTest, OneThatOnlyReadsKeepsToItsSnapshot) {
-  std::latch waits(1), open(1);
+  Gate gate;
   Backend backend;
-  backend.function({.name = "gate", .perm = perms::none}, [&](FunctionContext&) {
-    waits.count_down();
-    open.wait();
-  });
+  backend.function({.name = "gate", .perm = perms::none},
+                   [&](FunctionContext& ctx) { return pass(ctx, gate); });
   backend.function({.name = "f", .perm = perms::R__}, [](FunctionContext& ctx) -> Task<Json> {
     auto accounts = ctx.table("accounts");
     const auto before = co_await accounts.get("a");
@@ -327,10 +339,10 @@ TEST_F(FunctionTest, OneThatOnlyReadsKeepsToItsSnapshot) {
   });
   add_functions(std::move(backend));
   const std::uint64_t id = send("s", "f");
-  waits.wait();
+  gate.wait_for_knock();
   for (int i = 0; i < 3; ++i) set("a", i);
   ASSERT_TRUE(call("s", "table.delete", {"accounts", "b"}).result);
-  open.count_down();
+  gate.open();
   const Answer answer = answers_->wait(id);
   ASSERT_TRUE(answer.result) << answer.result.error().message;
   EXPECT_EQ(*answer.result, "[100,100,0,2]");
