@@ -201,6 +201,13 @@ std::vector<Setting> make_settings() {
                                "Longest record id in bytes", 1, limits::kRecordIdBytesMax));
   all.push_back(duration_setting("version-retention", store(&StoreOptions::version_retention),
                                  "How long superseded versions are kept", D(0)));
+  all.push_back(number_setting("shared-entries-max", store(&StoreOptions::shared_entries_max),
+                               "Keys of the state that all sessions share"));
+  all.push_back(size_setting("shared-bytes-max", store(&StoreOptions::shared_bytes_max),
+                             "Keys and values of it together, in memory"));
+  all.push_back(duration_setting("shared-write-interval",
+                                 store(&StoreOptions::shared_write_interval),
+                                 "A crash loses at most what so long has brought to it"));
 
   all.push_back(duration_setting("sql-time-max", sql(&SqlLimits::time),
                                  "Longest run of a statement of table.exec"));

@@ -243,6 +243,21 @@ Status check_shard(const DataDirectory& directory, unsigned index, unsigned& sha
   return ShardCheck(**environment, report).run();
 }
 
+// Checks the shared state, if there is any: the rows of its own keyspace and of meta.
+Status check_shared(const std::filesystem::path& directory, CheckReport& report) {
+  const std::filesystem::path file = directory / "data.mdb";
+  if (!file_exists(file)) return {};
+  if (Status pages = check_pages(file); !pages) return pages;
+  auto environment = Environment::open(directory, {limits::kMapBytes, /*read_only=*/true});
+  if (!environment) return std::move(environment).error();
+  auto format = read_format(**environment);
+  if (!format) return std::move(format).error();
+  if (*format && (*format)->shards != 0) {
+    report.problems.push_back(file.string() + " is a shard, not the shared state");
+  }
+  return ShardCheck(**environment, report).run();
+}
+
 }  // namespace
 
 Result<CheckReport> check_data_directory(const std::filesystem::path& data) {
@@ -259,6 +274,10 @@ Result<CheckReport> check_data_directory(const std::filesystem::path& data) {
       if (checked.error().code != Errc::storage_corrupt) return std::move(checked).error();
       report.problems.push_back(std::move(checked).error().message);
     }
+  }
+  if (Status checked = check_shared((*directory)->shared(), report); !checked) {
+    if (checked.error().code != Errc::storage_corrupt) return std::move(checked).error();
+    report.problems.push_back(std::move(checked).error().message);
   }
   if (report.problems.size() > kProblemsMax) report.problems.resize(kProblemsMax);
   return report;

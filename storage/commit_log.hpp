@@ -32,8 +32,9 @@ enum class Keyspace : std::uint8_t {
   order = 4,
   garbage = 5,
   indexes = 6,
+  shared = 7,  // in an environment of its own; empty in shards
 };
-inline constexpr std::size_t kKeyspaces = 7;
+inline constexpr std::size_t kKeyspaces = 8;
 // Those that the first kontract made. The later ones are added where they are missing.
 inline constexpr std::size_t kFirstKeyspaces = 6;
 

@@ -29,6 +29,7 @@ class DataDirectory {
 
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path shard(unsigned index) const;  // <data>/shard-NN
+  std::filesystem::path shared() const { return path_ / "shared"; }
 
  private:
   explicit DataDirectory(std::filesystem::path path) : path_(std::move(path)) {}

@@ -18,7 +18,7 @@ namespace kontract {
 namespace {
 
 constexpr std::array<const char*, kKeyspaces> kKeyspaceNames = {
-    "meta", "sessions", "registry", "versions", "order", "garbage", "indexes"};
+    "meta", "sessions", "registry", "versions", "order", "garbage", "indexes", "shared"};
 
 // The least map that has room for the trees of all keyspaces and a write to each.
 constexpr std::size_t kMapBytesMin = 256 * limits::kKiB;

@@ -17,6 +17,7 @@
 //   order     u64(session) u32(table) u64(order)                    id
 //   garbage   u64(session) u32(table) u64(superseding) u64(old) id  u64(ms since 1970)
 //   indexes   u64(session) u32(table) entry u64(order)              u64(txid) id
+//   shared    the key itself                                        SharedRow
 //
 //   value := layout:u8  payload  crc:u32
 //
@@ -249,6 +250,21 @@ Result<IndexValue> parse_index(std::string_view key, std::string_view value);
 // The first two bytes of an entry. REQUIRES: parsed or built here.
 IndexNo index_of(std::string_view entry);
 
+// ---- shared
+//
+// The state that all of a runtime shares. Its environment has the rows of meta as well; it is none
+// of the shards, so its format row says that there are 0.
+
+struct SharedRow {
+  std::int64_t expires_ms = 0;  // since 1970; 0: never
+  std::string_view text;        // one JSON value, compact
+};
+
+// Whether `key` is one: UTF-8 of 1..kSharedKeyBytesMax bytes without NUL.
+bool shared_key_fits(std::string_view key);
+std::string shared_value(std::string_view key, const SharedRow& row);
+Result<SharedRow> parse_shared(std::string_view key, std::string_view value);
+
 // ---- journal
 //
 //   record := magic:u32 = "KJR1"  payload_bytes:u32  base:u64  index:u64  op*  crc:u32  zeros
@@ -293,6 +309,7 @@ static_assert(1 + limits::kOwnerBytesMax + 1 + limits::kSessionNameBytesMax <=
 static_assert(1 + limits::kOwnerBytesMax + 1 + 8 <= limits::kLmdbKeyBytesMax, "registry");
 static_assert(1 + 8 + limits::kTableIdBytesMax <= limits::kLmdbKeyBytesMax, "registry");
 static_assert(limits::kOwnerBytesMax <= 255 && limits::kPtrBytesMax <= 255, "one length byte");
+static_assert(limits::kSharedKeyBytesMax <= limits::kLmdbKeyBytesMax, "shared");
 static_assert(limits::kInsertsPerTransactionMax <= std::size_t{1} << kOrderIndexBits,
               "orders of a transaction");
 static_assert(limits::kSafeIntegerMax >> (63 - kOrderIndexBits) == 0, "an order fits 64 bits");

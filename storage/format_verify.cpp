@@ -35,6 +35,8 @@ std::string_view name(Keyspace space) {
       return "garbage";
     case Keyspace::indexes:
       return "indexes";
+    case Keyspace::shared:
+      return "shared";
   }
   return "an unknown keyspace";
 }
@@ -88,6 +90,8 @@ Status verify_row(Keyspace space, std::string_view key, std::string_view value) 
       return both(parse_garbage_key(key), parse_garbage(key, value));
     case Keyspace::indexes:
       return both(parse_index_key(key), parse_index(key, value));
+    case Keyspace::shared:
+      return of(parse_shared(key, value));
   }
   return corrupt(space, key, "its key does not parse");
 }
@@ -154,6 +158,9 @@ std::string describe(Keyspace space, std::string_view key) {
         return out + of_table(u64(0), u32(8)) + ", index " + std::to_string(u16(12)) + ", order " +
                std::to_string(u64(key.size() - 8));
       }
+      break;
+    case Keyspace::shared:
+      if (shared_key_fits(key)) return out + quoted("key", key);
       break;
   }
   return out + hex(key);

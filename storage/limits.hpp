@@ -91,6 +91,15 @@ inline constexpr double kMapFullRatio = 0.95;
 inline constexpr std::size_t kDiskFloorBytes = 512 * kMiB;
 inline constexpr std::size_t kBallastBytes = 64 * kMiB;
 
+// The state that all of a runtime shares: in memory as a whole, written behind.
+inline constexpr std::size_t kSharedKeyBytesMax = 400;
+inline constexpr std::size_t kSharedValueBytesMax = 64 * kKiB;  // as compact JSON
+inline constexpr std::size_t kSharedEntriesMax = 100'000;
+inline constexpr std::size_t kSharedBytesMax = 64 * kMiB;  // keys and values
+inline constexpr auto kSharedWriteInterval = 100ms;        // a crash loses at most what it brought
+inline constexpr auto kSharedRetryInterval = 1s;           // after a write that failed
+inline constexpr auto kSharedCollectInterval = 10s;        // of what has expired
+
 // Sessions.
 inline constexpr std::uint64_t kTxidBlock = 4096;  // txids reserved on disk at a time
 inline constexpr auto kSessionIdle = 60s;

@@ -51,6 +51,13 @@ class LmdbStore final : public Store {
 
   Status start() {
     if (Status opened = open_shards(); !opened) return opened;
+    auto shared = SharedState::open({.directory = directory_->shared(),
+                                     .entries_max = options_.shared_entries_max,
+                                     .bytes_max = options_.shared_bytes_max,
+                                     .write_interval = options_.shared_write_interval,
+                                     .alarm = options_.alarm});
+    if (!shared) return std::move(shared).error();
+    shared_ = *std::move(shared);
     keep_house();
     housekeeping_ = std::thread([this] { run(); });
     return {};
@@ -61,6 +68,7 @@ class LmdbStore final : public Store {
   }
   std::size_t shards() const override { return shards_.size(); }
   Shard& shard(std::size_t index) override { return *shards_.at(index); }
+  SharedState& shared() override { return *shared_; }
   const StoreOptions& options() const override { return options_; }
 
   StoreMetrics metrics() const override {
@@ -97,6 +105,7 @@ class LmdbStore final : public Store {
   std::unique_ptr<DataDirectory> directory_;
   DiskRoom disk_;
   std::vector<std::unique_ptr<LmdbShard>> shards_;
+  std::unique_ptr<SharedState> shared_;
 
   std::mutex mutex_;
   std::condition_variable wake_;

@@ -5,6 +5,7 @@
 //   <data>/ballast    bytes kept in reserve: delete it to free a full disk; it is made again
 //                     when there is room
 //   <data>/shard-NN/  data.mdb and lock.mdb
+//   <data>/shared/    the same, for the state that all sessions share; from its first change on
 //
 // Opening checks the format version, the number of shards, the last commit record and what it
 // names; a newer or foreign format changes nothing. A network file system is refused.
@@ -23,6 +24,7 @@
 #include "storage/commit_log.hpp"
 #include "storage/environment.hpp"
 #include "storage/limits.hpp"
+#include "storage/shared_state.hpp"
 #include "storage/sql_limits.hpp"
 
 namespace kontract {
@@ -52,6 +54,10 @@ struct StoreOptions {
   std::chrono::milliseconds version_retention{0};  // superseded versions are kept at least so long
   Alarm alarm;
   SqlLimits sql = {};  // of table.exec
+  // The shared state: see SharedStateOptions.
+  std::size_t shared_entries_max = limits::kSharedEntriesMax;
+  std::size_t shared_bytes_max = limits::kSharedBytesMax;
+  std::chrono::milliseconds shared_write_interval = limits::kSharedWriteInterval;
 };
 
 using SessionNo = std::uint64_t;  // within a shard; never reused
@@ -89,8 +95,9 @@ class Store {
   virtual Shard& shard_of(const Identity& identity) = 0;
   virtual std::size_t shards() const = 0;
   virtual Shard& shard(std::size_t index) = 0;
+  virtual SharedState& shared() = 0;  // as long as the store
   virtual StoreMetrics metrics() const = 0;
-  virtual Status flush() = 0;
+  virtual Status flush() = 0;  // of all shards; the shared state has its own
   virtual const StoreOptions& options() const = 0;
 };
 

@@ -56,6 +56,8 @@ std::vector<Row> rows() {
       {"index", Keyspace::indexes, index.str(), index_value(index, {41, "u1"})},
       {"document", Keyspace::registry, document.str(),
        document_value(document, R"({"version":3})")},
+      {"shared", Keyspace::shared, "limit:u1",
+       shared_value("limit:u1", {1'700'000'000'000, "[1]"})},
   };
 }
 
@@ -249,6 +251,9 @@ TEST(FormatTest, TheBytesOfKeysAndValuesDoNotChange) {
   EXPECT_EQ(version.substr(0, version.size() - 4), "\1\1\0\0\0\0\0\0\0\5\1o{}"s);
   const std::string tombstone = version_value(key, {true, 0, {}, {}});
   EXPECT_EQ(tombstone.substr(0, tombstone.size() - 4), "\1\2"s);
+  // layout 1, expiry, text.
+  const std::string shared = shared_value("k", {258, "7"});
+  EXPECT_EQ(shared.substr(0, shared.size() - 4), "\1\0\0\0\0\0\0\1\0027"s);
 }
 
 TEST(FormatTest, TheLongestNamesFit) {
@@ -285,6 +290,8 @@ TEST(FormatTest, ErrorsNameTheRow) {
        "row of indexes, session 3, table 1, index 258, order 9"},
       {Keyspace::registry, document_key("o", 3).str(),
        R"(row of registry, owner "o", schema version 3)"},
+      {Keyspace::shared, "limit:u1", R"(row of shared, key "limit:u1")"},
+      {Keyspace::shared, "\xFF"s, "row of shared, key 0xff"},
       {Keyspace::order, "\x01\xFF"s, "row of order, key 0x01ff"},
   };
   for (const Case& c : cases) EXPECT_EQ(describe(c.space, c.key), c.words);
