@@ -48,7 +48,9 @@ void SessionDO::run_function(const CallPtr& call, const BackendFunction& functio
     return call->reply.fail(std::move(status).error());
   }
   call->context.perm = function.options.perm;
-  running_ = std::make_shared<FunctionRun>(call, function, lent_, shard_.options().sql.time);
+  running_ = std::make_shared<FunctionRun>(call, function, lent_,
+                                           SessionActorAccess::store(*handle_).shared(),
+                                           shard_.options().sql.time);
   running_->begin();
   proceed();
 }

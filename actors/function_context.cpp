@@ -144,6 +144,8 @@ Json SessionCall::await_resume() {
   return detail::parse(*answer.result);
 }
 
+SharedState& FunctionContext::shared() { return run_.shared(); }
+
 const Peer& FunctionContext::peer() const { return *run_.call().context.peer; }
 
 const SessionFacts& FunctionContext::facts() const { return *run_.call().context.session; }

@@ -26,6 +26,7 @@
 #include "actors/context.hpp"
 #include "actors/task.hpp"
 #include "storage/json.hpp"
+#include "storage/shared_state.hpp"
 #include "storage/table.hpp"
 
 namespace kontract {
@@ -188,6 +189,10 @@ class FunctionContext {
   OtherSession session(std::string name) { return {run_, std::move(name)}; }
   // Errors: timeout when the call's time runs out meanwhile; overloaded if the runtime stops.
   Sleep sleep(std::chrono::milliseconds time) { return {run_, time}; }
+
+  // What all sessions of the runtime share. Not a part of the transaction: its changes are made at
+  // once and stay, even if the function fails. It gives results and does not throw.
+  SharedState& shared();
 
   const Peer& peer() const;           // who called: owner, user, groups, headers
   const SessionFacts& facts() const;  // where it runs: owner, name, sid

@@ -13,8 +13,12 @@ constexpr std::size_t kReadIdsMax = 10'000;  // of a table; beyond it, all of it
 }  // namespace
 
 FunctionRun::FunctionRun(CallPtr call, const BackendFunction& function, LentTables& lent,
-                         std::chrono::milliseconds sql_time)
-    : call_(std::move(call)), function_(function), lent_(lent), sql_time_(sql_time) {}
+                         SharedState& shared, std::chrono::milliseconds sql_time)
+    : call_(std::move(call)),
+      function_(function),
+      lent_(lent),
+      shared_(shared),
+      sql_time_(sql_time) {}
 
 void FunctionRun::begin() {
   try {

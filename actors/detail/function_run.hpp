@@ -50,7 +50,7 @@ class FunctionRun {
   using Outside = std::variant<Time, OtherCall>;
 
   // `lent` is the session's, and outlives it or is cleared with it.
-  FunctionRun(CallPtr call, const BackendFunction& function, LentTables& lent,
+  FunctionRun(CallPtr call, const BackendFunction& function, LentTables& lent, SharedState& shared,
               std::chrono::milliseconds sql_time);
   FunctionRun(const FunctionRun&) = delete;
   FunctionRun& operator=(const FunctionRun&) = delete;
@@ -59,6 +59,7 @@ class FunctionRun {
   Call& call() { return *call_; }
   const Call& call() const { return *call_; }
   bool read_only() const { return function_.read_only(); }
+  SharedState& shared() { return shared_; }
 
   // Starts the handler; it runs until it waits or ends.
   void begin();
@@ -133,6 +134,7 @@ class FunctionRun {
   const CallPtr call_;
   const BackendFunction& function_;
   LentTables& lent_;
+  SharedState& shared_;
   const std::chrono::milliseconds sql_time_;
   FunctionContext context_{*this};
   std::map<std::string, Part, std::less<>> parts_;

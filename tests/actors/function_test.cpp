@@ -563,6 +563,22 @@ TEST_F(FunctionTest, TablesThatChangeBetweenFunctionsAreSeenAsTheyAre) {
   EXPECT_EQ(error_in(call("s", "put", {"x"})).code, Errc::schema_violation);
 }
 
+TEST_F(FunctionTest, SharedStateIsOneForAllSessionsAndNotOfTheTransaction) {
+  Backend backend;
+  backend.function({.name = "count"}, [](FunctionContext& ctx) -> Task<std::int64_t> {
+    const Result<std::int64_t> sum = ctx.shared().increment("calls", 1);
+    if (*sum == 3) throw HttpError(400, "enough");
+    co_return *sum;
+  });
+  add_functions(std::move(backend));
+  EXPECT_EQ(*call("s", "count").result, "1");
+  EXPECT_EQ(*call("other", "count").result, "2");
+  EXPECT_EQ(error_in(call("s", "count")).message, "enough");
+  stop();
+  start();
+  EXPECT_EQ(*call("s", "count").result, "4");
+}
+
 TEST_F(FunctionTest, WhatItWroteIsThereAfterARestart) {
   Backend backend;
   backend.function({.name = "bank.transfer", .args = {"from", "to", "amount"}}, transfer);
