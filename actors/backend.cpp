@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "actors/built_in.hpp"
+#include "actors/built_in_functions.hpp"
 #include "storage/registry.hpp"
 
 namespace kontract {
@@ -67,16 +68,50 @@ void Backend::add(BackendFunction function, std::size_t arguments, bool empty, C
   functions_.emplace(std::move(name), std::move(function));
 }
 
+void Backend::add(Middleware middleware, bool empty, CodePlace where) {
+  MiddlewareOptions& options = middleware.options;
+  if (options.name.empty()) options.name = "middleware-" + std::to_string(middleware_.size() + 1);
+  const std::string named = "middleware " + shown(options.name);
+  if (options.concurrency < 0 || options.concurrency > limits::kMiddlewareActorsMax) {
+    mistake(where, named + ": concurrency is " + std::to_string(options.concurrency) +
+                       "; it must be 0 to " + std::to_string(limits::kMiddlewareActorsMax));
+  }
+  if (empty) mistake(where, named + ": the handler is empty");
+  if (!options.prefixurl.empty() && options.prefixurl[0] != '/') {
+    mistake(where, named + ": prefixurl is " + shown(options.prefixurl) +
+                       "; paths begin with a slash, for example /rpc/");
+  }
+  for (const std::string& endpoint : options.endpoints) {
+    endpoints_.push_back({where.text(), named, endpoint});
+  }
+  middleware_.push_back(std::move(middleware));
+}
+
 Status Backend::check() const {
-  if (mistakes_.empty()) return {};
   std::string text;
-  for (const std::string& one : mistakes_) text += (text.empty() ? "" : "; ") + one;
+  const auto add_line = [&text](const std::string& one) {
+    if (!text.empty()) text += "; ";
+    text += one;
+  };
+  for (const std::string& one : mistakes_) add_line(one);
+  for (const auto& [place, middleware, function] : endpoints_) {
+    if (find(function) != nullptr || find_built_in(function) != nullptr) continue;
+    add_line(place + ": " + middleware + ": endpoints names " + shown(function) +
+             ", and there is no such function");
+  }
+  if (text.empty()) return {};
   return Error(Errc::backend_invalid, std::move(text));
 }
 
 const BackendFunction* Backend::find(std::string_view name) const {
   const auto found = functions_.find(name);
   return found == functions_.end() ? nullptr : &found->second;
+}
+
+std::string_view Backend::egroup_of(std::string_view function) const {
+  if (is_built_in_name(function)) return kBuiltInGroup;
+  const BackendFunction* known = find(function);
+  return known == nullptr ? std::string_view() : known->options.egroup;
 }
 
 }  // namespace kontract

@@ -20,6 +20,8 @@
 // coroutine that returns Task<T>, or an ordinary function that returns T; T is void, HttpResp or
 // what becomes JSON. A lambda may capture: it lives as long as the runtime.
 //
+// Middleware is registered likewise: actors/middleware.hpp.
+//
 // Mistakes in what is registered are kept, and found when the runtime starts: backend_invalid, for
 // all of them, with file and line.
 
@@ -40,6 +42,7 @@
 #include "actors/code_place.hpp"
 #include "actors/function_context.hpp"
 #include "actors/http_resp.hpp"
+#include "actors/middleware.hpp"
 #include "actors/task.hpp"
 #include "storage/perms.hpp"
 #include "storage/result.hpp"
@@ -184,6 +187,31 @@ class Backend {
     add(std::move(added), count, empty, where);
   }
 
+  // `handler` is void(MiddlewareContext&) or Task<void>(MiddlewareContext&), a guard; or
+  // Task<CallAnswer>(MiddlewareContext&, Next), an around. A lambda may capture.
+  template <class Handler>
+  void middleware(MiddlewareOptions options, Handler handler, CodePlace where = CodePlace::here()) {
+    const bool empty = detail::is_empty(handler);
+    Middleware added{std::move(options), {}};
+    if constexpr (std::is_invocable_v<Handler&, MiddlewareContext&, Next>) {
+      using Given = std::invoke_result_t<Handler&, MiddlewareContext&, Next>;
+      static_assert(std::is_same_v<Given, Task<CallAnswer>>, "An around returns Task<CallAnswer>");
+      added.run = Middleware::Around(std::move(handler));
+    } else {
+      using Given = std::invoke_result_t<Handler&, MiddlewareContext&>;
+      if constexpr (std::is_same_v<Given, Task<void>>) {
+        added.run = Middleware::WaitingGuard(std::move(handler));
+      } else {
+        static_assert(std::is_void_v<Given>, "A guard returns void or Task<void>");
+        added.run = Middleware::Guard(std::move(handler));
+      }
+    }
+    add(std::move(added), empty, where);
+  }
+  void middleware(MiddlewareOptions options, Cors cors, CodePlace where = CodePlace::here()) {
+    add({std::move(options), std::move(cors)}, /*empty=*/false, where);
+  }
+
   // Errors: backend_invalid, with all that is wrong.
   Status check() const;
 
@@ -192,13 +220,23 @@ class Backend {
   const std::map<std::string, BackendFunction, std::less<>>& functions() const {
     return functions_;
   }
+  // The group that middleware filters by; empty if there is no such function, or it has none.
+  std::string_view egroup_of(std::string_view function) const;
+  const std::vector<Middleware>& middleware() const { return middleware_; }
 
  private:
+  struct Endpoint {  // that a middleware names
+    std::string place, middleware, function;
+  };
+
   void add(BackendFunction function, std::size_t arguments, bool empty, CodePlace where);
+  void add(Middleware middleware, bool empty, CodePlace where);
   void mistake(CodePlace where, const std::string& what);
 
   std::map<std::string, BackendFunction, std::less<>> functions_;
   std::map<std::string, std::string> places_;  // by name: file and line
+  std::vector<Middleware> middleware_;         // in the order of registration
+  std::vector<Endpoint> endpoints_;            // are there when it starts
   std::vector<std::string> mistakes_;
 };
 

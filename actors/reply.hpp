@@ -18,7 +18,8 @@ namespace kontract {
 struct Answer {
   Result<JsonText> result;
   Txid txid = 0;  // the transaction in which the call ran; 0 if it did not
-  std::shared_ptr<const ResponseHead> head = nullptr;  // over HTTP; null: 200, or the error's
+  // Over HTTP: status and headers of a result, headers of an error; null: the usual ones.
+  std::shared_ptr<const ResponseHead> head = nullptr;
 };
 
 // Where answers go: a connection, or a caller in process.

@@ -27,12 +27,15 @@ struct ServerMetrics {
 
 class Server {
  public:
-  // `durability` is what `welcome` names. `metrics_text` gives the body of GET /metrics.
+  // `durability` is what `welcome` names. `metrics_text` gives the body of GET /metrics,
+  // `routes_text` that of GET /routes. Without a front there is no middleware.
   struct Parts {
     boost::asio::io_context* io = nullptr;
     Directory* directory = nullptr;
+    const class Front* front = nullptr;
     std::string durability = "sync";
     std::function<std::string()> metrics_text;
+    std::function<std::string()> routes_text = {};
   };
 
   // Binds and listens. Errors: invalid_request (address, port in use, a non-loopback address

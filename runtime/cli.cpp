@@ -35,6 +35,7 @@ struct Parsed {
   TokenRequest token;
   SqlRequest sql;
   SchemaRequest schema;
+  RoutesRequest routes;
 };
 
 void add_serve(CLI::App& app, Parsed& parsed) {
@@ -142,6 +143,23 @@ void add_sql(CLI::App& app, SqlRequest& request) {
       "parameters gives those with names, such as :id.");
 }
 
+void add_routes(CLI::App& app, RoutesRequest& request) {
+  CLI::App* routes = app.add_subcommand("routes", "List a server's functions and middleware");
+  add_server(*routes, request.server);
+  routes->add_option("--secret", request.secret, "The server's, to sign for an administrator")
+      ->envname("KONTRACT_SECRET")
+      ->type_name("TEXT");
+  routes->add_flag("--json", request.json, "Print what GET /routes answers");
+  CLI::Option* explain = routes
+                             ->add_option("--explain", request.explain,
+                                          "Say which middleware calls of a function meet, and why "
+                                          "the others do not match")
+                             ->type_name("FN");
+  routes->add_option("--path", request.path, "With --explain: of another path than /rpc/FN")
+      ->type_name("PATH")
+      ->needs(explain);
+}
+
 int dispatch(const CLI::App& app, const Parsed& parsed, Streams streams) {
   const std::string command = app.get_subcommands().front()->get_name();
   if (command == "serve") {
@@ -155,6 +173,7 @@ int dispatch(const CLI::App& app, const Parsed& parsed, Streams streams) {
   if (command == "call") {
     return call(parsed.server, parsed.session, parsed.function, parsed.args, streams);
   }
+  if (command == "routes") return routes(parsed.routes, streams);
   if (command == "sql") return sql(parsed.sql, streams);
   if (command == "schema") {
     const bool shows = app.get_subcommand("schema")->got_subcommand("show");
@@ -172,7 +191,8 @@ int dispatch(const CLI::App& app, const Parsed& parsed, Streams streams) {
 
 int run(std::vector<std::string> args, Streams streams) {
   Parsed parsed;
-  parsed.server.url = parsed.sql.server.url = parsed.schema.server.url = "ws://127.0.0.1:8787";
+  parsed.server.url = parsed.sql.server.url = parsed.schema.server.url = parsed.routes.server.url =
+      "ws://127.0.0.1:8787";
   CLI::App app("Durable sessions over WebSocket", "kontract");
   app.require_subcommand(1);
   add_serve(app, parsed);
@@ -196,6 +216,7 @@ int run(std::vector<std::string> args, Streams streams) {
       ->required();
   add_sql(app, parsed.sql);
   add_schema(app, parsed.schema);
+  add_routes(app, parsed.routes);
   add_token(app, parsed);
   app.add_subcommand("version", "Print the version");
 

@@ -62,6 +62,11 @@ struct AdminRequest {
 // False, and said why, if its secret cannot be one.
 bool check_secret(const AdminRequest& request, Streams streams);
 
+// Its server, with a token of who may administer if one can be signed, or was given.
+Server admin_server(const AdminRequest& request);
+// The refusal of such a one, with what helps.
+Error hinted(Error error, const AdminRequest& request);
+
 // Calls as somebody who may administer. A directory stays open until the end.
 class AdminCalls {
  public:
@@ -76,6 +81,17 @@ class AdminCalls {
 
 // Objects with these members, as a table.
 void print_table(const Json& columns, const Json& rows, std::ostream& out);
+
+// RWX, with - for what is not there.
+std::string permission_letters(std::uint64_t permissions);
+
+struct RoutesRequest : AdminRequest {  // of a server
+  std::string explain;                 // the function whose middleware is asked for
+  std::string path;                    // empty: the one that its calls have
+  bool json = false;
+};
+// Functions and middleware: GET /routes.
+int routes(const RoutesRequest& request, Streams streams);
 
 struct SqlRequest : AdminRequest {
   std::string sql;

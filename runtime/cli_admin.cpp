@@ -28,24 +28,6 @@ std::string admin_token(const std::string& owner, const std::string& secret) {
                      secret);
 }
 
-// An owner that is asked for is signed for, if that is possible.
-Result<Json> on_server(const AdminRequest& request, const std::string& function, Json args) {
-  Server server = request.server;
-  std::string owner = request.owner;
-  if (!request.secret.empty() && (!owner.empty() || server.token.empty())) {
-    if (owner.empty()) owner = kUsualOwner;
-    server.token = admin_token(owner, request.secret);
-  }
-  auto result = ask(server, request.session, owner, function, std::move(args));
-  if (!result && result.error().code == Errc::unauthorized) {
-    result.error().hint =
-        request.secret.empty()
-            ? "Give the server's secret with --secret, and --owner; or a token with --token."
-            : "The secret is not this server's.";
-  }
-  return result;
-}
-
 class OneAnswer final : public ReplyTarget {
  public:
   void answer(std::uint64_t /*call_id*/, Answer&& answer) noexcept override {
@@ -78,6 +60,28 @@ Result<std::unique_ptr<Runtime>> open_directory(const std::filesystem::path& dat
 
 }  // namespace
 
+// An owner that is asked for is signed for, if that is possible.
+Server admin_server(const AdminRequest& request) {
+  Server server = request.server;
+  if (!request.secret.empty() && (!request.owner.empty() || server.token.empty())) {
+    const std::string owner = request.owner.empty() ? std::string(kUsualOwner) : request.owner;
+    server.token = admin_token(owner, request.secret);
+  }
+  return server;
+}
+
+Error hinted(Error error, const AdminRequest& request) {
+  if (error.code == Errc::overloaded || error.code == Errc::timeout) {
+    error.hint = "Start the server with `kontract serve`, or say where it is with --url.";
+  } else if (error.code == Errc::unauthorized) {
+    error.hint =
+        request.secret.empty()
+            ? "Give the server's secret with --secret, and --owner; or a token with --token."
+            : "The secret is not this server's.";
+  }
+  return error;
+}
+
 bool check_secret(const AdminRequest& request, Streams streams) {
   if (!request.data.empty() || request.secret.empty()) return true;
   if (request.secret.size() >= kSecretBytesMin) return true;
@@ -89,7 +93,14 @@ AdminCalls::AdminCalls(const AdminRequest& request) : request_(request) {}
 AdminCalls::~AdminCalls() = default;
 
 Result<Json> AdminCalls::call(const std::string& function, Json args) {
-  if (request_.data.empty()) return on_server(request_, function, std::move(args));
+  if (request_.data.empty()) {
+    const bool signs = !request_.secret.empty() && request_.server.token.empty();
+    const std::string owner =
+        request_.owner.empty() && signs ? std::string(kUsualOwner) : request_.owner;
+    auto result = ask(admin_server(request_), request_.session, owner, function, std::move(args));
+    if (result || result.error().code != Errc::unauthorized) return result;
+    return hinted(std::move(result).error(), request_);
+  }
   if (!runtime_) {
     auto runtime = open_directory(request_.data);
     if (!runtime) return std::move(runtime).error();

@@ -8,17 +8,14 @@
 #include "runtime/cli.hpp"
 
 namespace kontract::cli {
-namespace {
 
-std::string letters(std::uint64_t permissions) {
+std::string permission_letters(std::uint64_t permissions) {
   std::string text = "RWX";
   for (int i = 0; i < 3; ++i) {
     if ((permissions >> (2 - i) & 1) == 0) text[i] = '-';
   }
   return text;
 }
-
-}  // namespace
 
 Json json_list(const std::vector<std::string>& args) {
   Json list = Json::array();
@@ -72,7 +69,7 @@ int tables(const Server& server, const std::string& session, Streams streams) {
   if (!result) return report(result.error(), streams);
   std::vector<std::array<std::string, 3>> rows{{"TABLE", "PERMISSIONS", "RECORDS"}};
   for (const Json& table : *result) {
-    rows.push_back({table.value("id", ""), letters(table.value("permissions", 0U)),
+    rows.push_back({table.value("id", ""), permission_letters(table.value("permissions", 0U)),
                     std::to_string(table.value("records", 0U))});
   }
   std::array<std::size_t, 3> widths{};

@@ -15,6 +15,7 @@
 
 #include "actors/detail/asio_scheduler.hpp"
 #include "actors/local_run.hpp"
+#include "actors/routes.hpp"
 
 namespace kontract {
 
@@ -60,6 +61,7 @@ struct Runtime::Parts {
   caf::actor_system_config config;
   std::unique_ptr<caf::actor_system> actors;
   std::unique_ptr<Directory> directory;
+  std::unique_ptr<Front> front;
   boost::asio::io_context io;
   std::optional<boost::asio::executor_work_guard<boost::asio::io_context::executor_type>> work;
   std::vector<std::thread> threads;
@@ -73,7 +75,8 @@ struct Runtime::Parts {
 
 Runtime::Runtime(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 
-Result<std::unique_ptr<Runtime>> Runtime::start(Options options) {
+Result<std::unique_ptr<Runtime>> Runtime::start(Options options, Backend backend) {
+  if (Status checked = backend.check(); !checked) return std::move(checked).error();
   const unsigned threads =
       options.threads > 0 ? options.threads : std::max(1U, std::thread::hardware_concurrency());
   if (!options.store.alarm) {
@@ -95,8 +98,13 @@ Result<std::unique_ptr<Runtime>> Runtime::start(Options options) {
   }
   parts.actors = std::make_unique<caf::actor_system>(parts.config);
   release_actor_system();  // stop() may come from another thread, and would wait for this one
+  const auto shared_backend = std::make_shared<const Backend>(std::move(backend));
+  parts.options.sessions.backend = shared_backend;
   parts.directory =
       std::make_unique<Directory>(*parts.actors, *parts.store, parts.options.sessions);
+
+  parts.front = std::make_unique<Front>(*parts.actors, shared_backend, parts.store->shared(),
+                                        parts.options.store.alarm);
 
   if (!parts.options.listen) return runtime;
   parts.options.server.record_bytes_max = parts.options.store.record_bytes_max;
@@ -104,6 +112,8 @@ Result<std::unique_ptr<Runtime>> Runtime::start(Options options) {
   Server::Parts server;
   server.io = &parts.io;
   server.directory = parts.directory.get();
+  server.front = parts.front.get();
+  server.routes_text = [shared_backend] { return to_text(routes(*shared_backend)); };
   server.durability = parts.options.store.durability == Durability::sync ? "sync" : "relaxed";
   server.metrics_text = [raw = runtime.get()] { return raw->metrics_text(); };
   Result<std::shared_ptr<Server>> listening = Server::listen(parts.options.server, server);
@@ -119,6 +129,8 @@ std::uint16_t Runtime::port() const { return parts_->server ? parts_->server->po
 
 Directory& Runtime::directory() { return *parts_->directory; }
 
+const Front& Runtime::front() const { return *parts_->front; }
+
 Store& Runtime::store() { return *parts_->store; }
 
 RuntimeMetrics Runtime::metrics() const {
@@ -126,6 +138,7 @@ RuntimeMetrics Runtime::metrics() const {
   metrics.store = parts_->store->metrics();
   metrics.sessions = parts_->directory->metrics();
   if (parts_->serving) metrics.server = parts_->server->metrics();
+  metrics.calls_in_middleware = parts_->front->in_flight();
   return metrics;
 }
 
@@ -146,6 +159,8 @@ std::string Runtime::metrics_text() const {
   add_metric(text, "session_passivations_total", "counter", "Sessions put to sleep.",
              m.sessions.passivations);
   add_metric(text, "calls_total", "counter", "Calls sent to sessions.", m.sessions.calls);
+  add_metric(text, "calls_in_middleware", "gauge", "Calls that middleware is at.",
+             m.calls_in_middleware);
   add_metric(text, "commits_total", "counter", "Synced write transactions.", m.store.commits);
   add_metric(text, "batches_total", "counter", "Batches in them.", m.store.batches);
   add_metric(text, "written_bytes_total", "counter", "Keys and values written.",
@@ -172,12 +187,19 @@ void Runtime::stop() {
     }
     parts.server->stop();
   }
+  if (parts.front) {
+    parts.front->stop();
+    if (!wait_for([&] { return parts.front->stopped(); }, until)) {
+      spdlog::warn("calls that are still in middleware are cut");
+    }
+  }
   if (parts.directory) {
     parts.directory->stop();
     if (!wait_for([&] { return parts.directory->stopped(); }, until)) {
       spdlog::warn("sessions are still busy; waiting for their last commits");
     }
   }
+  if (parts.front) parts.front->close();
   // Waits for the actors that are left, while the threads still run them: what they wrote is
   // decided by the commit log, which does not hang for longer than the disk does.
   parts.actors.reset();

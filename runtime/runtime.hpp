@@ -6,6 +6,8 @@
 //   if (!runtime) { ... runtime.error().message ... }
 //   std::cout << (*runtime)->port();
 //
+// A second argument has functions and middleware of the program: actors/backend.hpp.
+//
 // Runs on threads of its own. Several may live in one process, each with its own data directory.
 
 #pragma once
@@ -14,7 +16,9 @@
 #include <memory>
 #include <string>
 
+#include "actors/backend.hpp"
 #include "actors/directory.hpp"
+#include "actors/front.hpp"
 #include "net/server.hpp"
 #include "runtime/options.hpp"
 #include "storage/store.hpp"
@@ -25,20 +29,23 @@ struct RuntimeMetrics {
   StoreMetrics store;
   DirectoryMetrics sessions;
   ServerMetrics server;
+  std::uint64_t calls_in_middleware = 0;  // on their way to a session, or back to an around
 };
 
 class Runtime {
  public:
-  // Errors: those of Store::open and Server::listen.
-  static Result<std::unique_ptr<Runtime>> start(Options options);
+  // Errors: those of Backend::check, Store::open and Server::listen.
+  static Result<std::unique_ptr<Runtime>> start(Options options, Backend backend = {});
   ~Runtime();  // stops
 
   std::uint16_t port() const;
   RuntimeMetrics metrics() const;
   std::string metrics_text() const;  // the same for Prometheus (text format 0.0.4)
 
-  // In-process calls: a session's address; see SessionHandle::send.
+  // In-process calls: a session's address, and the way there. SessionHandle::send goes past the
+  // middleware.
   Directory& directory();
+  const Front& front() const;
   Store& store();
 
   // Stops accepting, finishes the calls in flight (at most drain_timeout), closes connections with

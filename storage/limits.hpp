@@ -105,6 +105,8 @@ inline constexpr std::uint64_t kTxidBlock = 4096;  // txids reserved on disk at 
 inline constexpr auto kSessionIdle = 60s;
 inline constexpr std::size_t kCallsPerSessionMax = 4096;
 inline constexpr std::size_t kOpenTransactionsMax = 64;
+inline constexpr std::size_t kCallsInMiddlewareMax = 65'536;  // of a runtime
+inline constexpr int kMiddlewareActorsMax = 1024;             // of one middleware
 inline constexpr std::size_t kCallDepthMax = 16;  // sessions that wait for one another's functions
 
 // Connections.

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "actors/directory.hpp"
+#include "actors/front.hpp"
 
 namespace kontract::detail {
 
@@ -69,11 +70,13 @@ void Conversation::handle(protocol::Hello& hello) {
   auto place = hub_->take_owner_place(greeting_peer_.owner);
   if (!place) return fail(CloseCode::policy, std::move(place).error());
   owner_place_ = std::move(*place);
-  session_ = std::move(*session);
+  const Front* const front = hub_->parts().front;
+  entrance_ = front != nullptr ? front->entrance(*std::move(session))
+                               : std::make_shared<Entrance>(nullptr, *std::move(session));
   peer_ = std::make_shared<const Peer>(std::move(greeting_peer_));
   state_ = State::opening;
 
-  session_->send(make_call(CallKind::open, kOpenCall));
+  entrance_->send(make_call(CallKind::open, kOpenCall));
 }
 
 // Takes who it is from hello's token. False: the connection is being closed.
@@ -125,7 +128,7 @@ void Conversation::handle(protocol::CallMessage& message) {
   call->function = std::move(message.function);
   call->args = std::move(message.args);
   call->deadline = deadline;
-  session_->send(std::move(call));
+  entrance_->send(std::move(call));
 }
 
 CallPtr Conversation::make_call(CallKind kind, std::uint64_t id) {

@@ -16,6 +16,7 @@
 #include <string>
 #include <string_view>
 
+#include "actors/entrance.hpp"
 #include "net/detail/hub.hpp"
 #include "net/protocol.hpp"
 
@@ -116,8 +117,8 @@ class Conversation {
   bool leaving_ = false;  // the client has said close
   Peer greeting_peer_;    // until hello
   std::optional<std::chrono::system_clock::time_point> token_expires_;
-  std::shared_ptr<const Peer> peer_;  // after it
-  std::shared_ptr<SessionHandle> session_;
+  std::shared_ptr<const Peer> peer_;    // after it
+  std::shared_ptr<Entrance> entrance_;  // to the session
   Hub::OwnerPlace owner_place_;
   boost::unordered_flat_map<std::uint64_t, InFlight> in_flight_;
   Time earliest_call_ = Time::max();  // not after the earliest deadline of a call in flight

@@ -11,8 +11,11 @@
 #include <string>
 #include <utility>
 
+#include "actors/front.hpp"
+#include "actors/http_resp.hpp"
 #include "actors/local_run.hpp"
 #include "net/detail/answer_box.hpp"
+#include "net/detail/cors.hpp"
 #include "net/detail/http_router.hpp"
 #include "net/detail/ws_connection.hpp"
 #include "net/protocol.hpp"
@@ -38,6 +41,20 @@ std::string lower(std::string_view text) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
   }
   return out;
+}
+
+HttpResponse call_response(const Answer& answer) {
+  HttpResponse response;
+  if (answer.result) {
+    response.body = protocol::http_result(*answer.result, answer.txid);
+    if (answer.head) response.status = answer.head->status;
+  } else {
+    response = error_response(answer.result.error());
+  }
+  if (!answer.head) return response;
+  const auto& headers = answer.head->headers;
+  response.headers.insert(response.headers.end(), headers.begin(), headers.end());
+  return response;
 }
 
 std::string_view view(beast::string_view text) { return {text.data(), text.size()}; }
@@ -82,16 +99,10 @@ class Exchange final : public Connection, public std::enable_shared_from_this<Ex
   void on_answer(const Incoming& incoming) {
     if (stage_ != Stage::calling || incoming.call != call_) return;
     const Answer& answer = incoming.answer;
-    if (!answer.result) {
-      const Error& error = answer.result.error();
-      if (error.code == Errc::internal) {
-        hub_->warn(remote_, internal_error_line(call_, error.message));
-      }
-      return respond(error_response(error));
+    if (!answer.result && answer.result.error().code == Errc::internal) {
+      hub_->warn(remote_, internal_error_line(call_, answer.result.error().message));
     }
-    HttpResponse response;
-    response.body = protocol::http_result(*answer.result, answer.txid);
-    respond(std::move(response));
+    respond(call_response(answer));
   }
   void on_answers_taken() {}  // the response is on its way
   AnswerBox<Exchange>& box() { return *box_; }
@@ -130,6 +141,7 @@ class Exchange final : public Connection, public std::enable_shared_from_this<Ex
     request_ = {};
     facts_ = {};
     identified_.reset();
+    cors_headers_.clear();
     set_deadline(deadline);
     if (buffer_.size() > 0) return parse();  // it was pipelined
     read();
@@ -182,6 +194,7 @@ class Exchange final : public Connection, public std::enable_shared_from_this<Ex
     if (error) return refuse_bytes(error), false;
     copy_head();
     buffer_.consume(used);
+    cors_headers_ = cors_headers(request_, *hub_);
     if (auto refused = refuse_head(request_, facts_)) return refuse(std::move(*refused)), false;
     head_done_ = true;
     decided_ = route(request_, facts_.upgrade, *hub_);
@@ -197,7 +210,7 @@ class Exchange final : public Connection, public std::enable_shared_from_this<Ex
     if (!identified) return refuse(error_response(identified.error())), false;
     identified_ = std::move(*identified);
     if (identified_) place_.known();
-    if (!std::holds_alternative<RpcRoute>(decided_)) {
+    if (std::holds_alternative<WebSocketRoute>(decided_)) {
       owner_place_ = {};  // a WebSocket is counted at its hello
       return true;
     }
@@ -257,6 +270,9 @@ class Exchange final : public Connection, public std::enable_shared_from_this<Ex
 
   void serve() {
     if (auto* response = std::get_if<HttpResponse>(&decided_)) return respond(std::move(*response));
+    if (std::holds_alternative<RoutesRoute>(decided_)) {
+      return respond(routes_page(identified_->peer, *hub_));
+    }
     Peer peer;
     if (identified_) peer = identified_->peer;
     peer.method = request_.method;
@@ -289,7 +305,11 @@ class Exchange final : public Connection, public std::enable_shared_from_this<Ex
     call->deadline = Clock::now() + hub_->options().call_timeout;
     call->reply = Reply(box_, ++call_);
     set_deadline(call->deadline);
-    (*session)->send(std::move(call));
+    if (const Front* const front = hub_->parts().front) {
+      front->send(*session, std::move(call));
+    } else {
+      (*session)->send(std::move(call));
+    }
   }
 
   void upgrade(const WebSocketRoute& route, Peer peer,
@@ -313,6 +333,7 @@ class Exchange final : public Connection, public std::enable_shared_from_this<Ex
   void respond(HttpResponse response) {
     stage_ = Stage::writing;
     if (hub_->draining() || ++requests_ >= kRequestsMax) keep_alive_ = false;
+    response.headers.insert(response.headers.end(), cors_headers_.begin(), cors_headers_.end());
     out_ = to_wire(response, keep_alive_, request_.method == "HEAD");
     set_deadline(Clock::now() + kWriteTimeout);
     asio::async_write(
@@ -369,6 +390,7 @@ class Exchange final : public Connection, public std::enable_shared_from_this<Ex
   HeadFacts facts_;
   Route decided_;  // these two when the head is done
   std::optional<Identified> identified_;
+  HttpHeaders cors_headers_;  // of all answers to this request
   std::string out_;
   std::uint64_t call_ = 0;  // the number of the call whose answer is waited for
   int requests_ = 0;

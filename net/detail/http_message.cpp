@@ -53,12 +53,14 @@ std::string to_wire(const HttpResponse& response, bool keep_alive, bool to_head)
       boost::beast::http::obsolete_reason(static_cast<boost::beast::http::status>(response.status));
   std::string out = "HTTP/1.1 " + std::to_string(response.status) + ' ';
   out.append(reason.data(), reason.size());
-  out += "\r\nContent-Type: " + response.content_type;
-  out += "\r\nContent-Length: " + std::to_string(response.body.size());
+  if (response.status != 204) {
+    out += "\r\nContent-Type: " + response.content_type;
+    out += "\r\nContent-Length: " + std::to_string(response.body.size());
+  }
   out += "\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n";
   for (const auto& [name, value] : response.headers) out += name + ": " + value + "\r\n";
   out += keep_alive ? "\r\n" : "Connection: close\r\n\r\n";
-  if (!to_head) out += response.body;
+  if (!to_head && response.status != 204) out += response.body;
   return out;
 }
 

@@ -26,17 +26,20 @@ struct HttpRequest {
   std::optional<std::string_view> header(const std::string& name) const;
 };
 
+using HttpHeaders = std::vector<std::pair<std::string, std::string>>;
+
 struct HttpResponse {
   int status = 200;
   std::string body;
   std::string content_type = "application/json";
-  std::vector<std::pair<std::string, std::string>> headers;
+  HttpHeaders headers;
 };
 
 // The response to a failed request. `status` overrides the one of the error's code.
 HttpResponse error_response(const Error& error, std::optional<int> status = std::nullopt);
 
-// The bytes of the response. The one to HEAD has no body, but the length of what GET would get.
+// The bytes of the response. The one to HEAD has no body, but the length of what GET would get; a
+// 204 has neither (RFC 9110, sections 8.6 and 15.3.5).
 std::string to_wire(const HttpResponse& response, bool keep_alive, bool to_head = false);
 
 // The path without its query, percent-decoded, in segments: "/ws/a%3Ab?x" is {"ws", "a:b"}.

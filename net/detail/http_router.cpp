@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "net/detail/cors.hpp"
 #include "net/protocol.hpp"
 #include "storage/registry.hpp"
 
@@ -86,6 +87,10 @@ Route route_websocket(const HttpRequest& request, bool upgrade, std::string sess
 }
 
 Route route_rpc(const HttpRequest& request, std::string function, const Hub& hub) {
+  if (request.method == "OPTIONS") {
+    if (auto refused = refuse_origin(request, hub)) return std::move(*refused);
+    if (auto preflight = answer_preflight(request, function, hub)) return std::move(*preflight);
+  }
   if (request.method != "POST") return method_not_allowed(request, "POST");
   if (hub.draining()) return draining();
   if (auto refused = refuse_origin(request, hub)) return std::move(*refused);
@@ -147,9 +152,24 @@ Route route(const HttpRequest& request, bool upgrade, const Hub& hub) {
     }
     return get_page(joined, hub);
   }
+  if (joined == "/routes") {
+    if (request.method != "GET" && request.method != "HEAD") {
+      return method_not_allowed(request, "GET, HEAD");
+    }
+    if (auto refused = refuse_origin(request, hub)) return std::move(*refused);
+    return RoutesRoute{};
+  }
   return error_response({Errc::not_found, "There is nothing at this path",
-                         "The paths are /ws/{session}, /rpc/{function}, /health, /metrics and "
-                         "/.well-known/kontract."});
+                         "The paths are /ws/{session}, /rpc/{function}, /routes, /health, "
+                         "/metrics and /.well-known/kontract."});
+}
+
+HttpResponse routes_page(const Peer& peer, const Hub& hub) {
+  if (!peer.in_group("admin")) {
+    return error_response({Errc::forbidden, "Routes are for the group admin",
+                           "Ask with a token that has admin in its ugroups."});
+  }
+  return json(hub.parts().routes_text ? hub.parts().routes_text() : "{}");
 }
 
 }  // namespace kontract::detail

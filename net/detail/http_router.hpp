@@ -35,13 +35,17 @@ struct RpcRoute {
 struct WebSocketRoute {
   std::string session;
 };
-// An answer at once, a call, or the change to WebSocket.
-using Route = std::variant<HttpResponse, RpcRoute, WebSocketRoute>;
+struct RoutesRoute {};  // GET /routes
+// An answer at once, a call, the change to WebSocket, or a page that not everybody may see.
+using Route = std::variant<HttpResponse, RpcRoute, WebSocketRoute, RoutesRoute>;
 
 // The refusal of a head that a careful server does not act on: ambiguous framing (RFC 9112, section
 // 11.2) or too much of it. The connection is closed after it.
 std::optional<HttpResponse> refuse_head(const HttpRequest& request, const HeadFacts& facts);
 
 Route route(const HttpRequest& request, bool upgrade, const Hub& hub);
+
+// GET /routes, for the group admin.
+HttpResponse routes_page(const Peer& peer, const Hub& hub);
 
 }  // namespace kontract::detail

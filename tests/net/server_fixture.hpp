@@ -23,6 +23,8 @@
 #include <vector>
 
 #include "actors/detail/asio_scheduler.hpp"
+#include "actors/front.hpp"
+#include "actors/routes.hpp"
 #include "net/server.hpp"
 #include "net/token.hpp"
 #include "storage/store.hpp"
@@ -230,6 +232,9 @@ class ServerFixture : public ::testing::Test {
     AsioScheduler::install(*config_, *io_);
     system_ = std::make_unique<caf::actor_system>(*config_);
     directory_ = std::make_unique<Directory>(*system_, *store_, SessionOptions{});
+    const auto backend = std::make_shared<const Backend>(std::move(backend_));
+    front_ = std::make_unique<Front>(*system_, backend, store_->shared(), Alarm());
+    routes_ = to_text(routes(*backend));
     auto listening = listen(options_);
     ASSERT_TRUE(listening) << listening.error().message;
     server_ = std::move(*listening);
@@ -238,8 +243,10 @@ class ServerFixture : public ::testing::Test {
   Result<std::shared_ptr<Server>> listen(const ServerOptions& options) {
     return Server::listen(options, {.io = io_.get(),
                                     .directory = directory_.get(),
+                                    .front = front_.get(),
                                     .durability = "sync",
-                                    .metrics_text = [] { return std::string("kontract_x 1\n"); }});
+                                    .metrics_text = [] { return std::string("kontract_x 1\n"); },
+                                    .routes_text = [this] { return routes_; }});
   }
 
   void stop() {
@@ -249,6 +256,7 @@ class ServerFixture : public ::testing::Test {
       server_->stop();
       wait_until([&] { return server_->drained(); });
     }
+    front_->close();
     directory_->stop();
     system_.reset();  // waits for the actors
     work_.reset();
@@ -258,6 +266,7 @@ class ServerFixture : public ::testing::Test {
     io_.reset();  // what is left in it, connections above all, still needs the directory
     // The thread that gave the last answer may still hold that call's session for a moment.
     wait_until([&] { return directory_->metrics().known == 0; });
+    front_.reset();
     directory_.reset();
     store_.reset();
   }
@@ -303,6 +312,8 @@ class ServerFixture : public ::testing::Test {
   }
 
   ServerOptions options_;
+  Backend backend_;  // until start()
+  std::string routes_;
   std::filesystem::path directory_path_;
   std::unique_ptr<Store> store_;
   std::unique_ptr<boost::asio::io_context> io_;
@@ -311,6 +322,7 @@ class ServerFixture : public ::testing::Test {
   std::unique_ptr<caf::actor_system_config> config_;
   std::unique_ptr<caf::actor_system> system_;
   std::unique_ptr<Directory> directory_;
+  std::unique_ptr<Front> front_;
   std::shared_ptr<Server> server_;
   std::vector<WriteTxn> held_;
 };
