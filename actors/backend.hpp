@@ -80,12 +80,12 @@ namespace detail {
 
 template <class T>
 struct TaskResult {
-  static constexpr bool is_task = false;
+  static constexpr bool kIsTask = false;
   using type = T;
 };
 template <class T>
 struct TaskResult<Task<T>> {
-  static constexpr bool is_task = true;
+  static constexpr bool kIsTask = true;
   using type = T;
 };
 
@@ -97,8 +97,8 @@ struct HandlerTraits<R (*)(FunctionContext&, A...)> {
   using Return = R;
   using Result = typename TaskResult<R>::type;
   using Arguments = std::tuple<std::remove_cvref_t<A>...>;
-  static constexpr std::size_t count = sizeof...(A);
-  static constexpr bool is_task = TaskResult<R>::is_task;
+  static constexpr std::size_t kCount = sizeof...(A);
+  static constexpr bool kIsTask = TaskResult<R>::kIsTask;
 
   static std::vector<Parameter> parameters(const std::vector<std::string>& names) {
     std::vector<Parameter> all{Parameter{"", ArgumentType<std::remove_cvref_t<A>>::name(),
@@ -141,7 +141,7 @@ template <class Handler, class Arguments>
 Task<Returned> run_handler(Handler& handler, FunctionContext& ctx, Arguments arguments) {
   using Traits = HandlerTraits<std::remove_cvref_t<Handler>>;
   const auto call = [&](auto&... each) { return handler(ctx, std::move(each)...); };
-  if constexpr (Traits::is_task) {
+  if constexpr (Traits::kIsTask) {
     auto task = std::apply(call, arguments);
     if constexpr (std::is_void_v<typename Traits::Result>) {
       co_await std::move(task);
@@ -180,7 +180,7 @@ class Backend {
     added.result = detail::returned_type_name<typename Traits::Result>();
     const bool empty = detail::is_empty(handler);
     auto kept = std::make_shared<Handler>(std::move(handler));
-    const std::size_t count = Traits::count;
+    const std::size_t count = Traits::kCount;
     added.run = [kept, parameters = added.parameters](FunctionContext& ctx, const Json& args) {
       return detail::run_handler(*kept, ctx, Traits::read(args, parameters));
     };

@@ -78,7 +78,7 @@ MiddlewareActor::behavior_type MiddlewareActor::make_behavior() {
         MiddlewareFrame* const frame = find(came.frame);
         if (frame == nullptr) return;
         frame->inner.emplace(std::move(*came.answer));
-        resume(came.frame);
+        go_on(came.frame);
       },
       [this](const MiddlewareWake& message) { wake(message); },
       [this](MiddlewareStop) { stop(); },
@@ -135,7 +135,7 @@ void MiddlewareActor::run(MiddlewareFrame& frame) {
   }
 }
 
-void MiddlewareActor::resume(std::uint64_t id) {
+void MiddlewareActor::go_on(std::uint64_t id) {
   FramePtr frame;
   if (current_ && current_->id == id) {
     frame = std::move(current_);
@@ -231,7 +231,7 @@ void MiddlewareActor::sleep(MiddlewareFrame& frame, std::chrono::milliseconds ti
 void MiddlewareActor::wake(const MiddlewareWake& message) {
   MiddlewareFrame* const frame = find(message.frame);
   if (frame == nullptr || frame->sleeps != message.sleep) return;
-  if (std::exchange(frame->sleeping, false)) resume(message.frame);
+  if (std::exchange(frame->sleeping, false)) go_on(message.frame);
 }
 
 void MiddlewareActor::stop() {
@@ -244,7 +244,7 @@ void MiddlewareActor::stop() {
     MiddlewareFrame* const frame = find(id);
     frame->sleeping = false;
     frame->sleep_error.emplace(runtime_stops());
-    resume(id);
+    go_on(id);
   }
 }
 

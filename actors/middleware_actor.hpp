@@ -72,7 +72,7 @@ class MiddlewareActor final : public MiddlewareAddress::base {
   void begin(MiddlewareStepPtr step);
   void run(detail::MiddlewareFrame& frame);
   void take_waiting();
-  void resume(std::uint64_t id);
+  void go_on(std::uint64_t id);
   void go_on(FramePtr frame);  // after its coroutine has stopped
   void settle(detail::MiddlewareFrame& frame);
   void pass(detail::MiddlewareFrame& frame);

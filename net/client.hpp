@@ -26,8 +26,8 @@ namespace kontract {
 
 struct ClientOptions {
   std::string url = "ws://127.0.0.1:8787";  // ws://host:port
-  std::string session;
-  std::string token;  // empty: none
+  std::string session = {};
+  std::string token = {};  // empty: none
   std::chrono::milliseconds connect_timeout{10'000};
   std::chrono::milliseconds call_timeout{30'000};
   std::chrono::milliseconds backoff_min{50};

@@ -231,8 +231,10 @@ class ServerFixture : public ::testing::Test {
     config_ = std::make_unique<caf::actor_system_config>();
     AsioScheduler::install(*config_, *io_);
     system_ = std::make_unique<caf::actor_system>(*config_);
-    directory_ = std::make_unique<Directory>(*system_, *store_, SessionOptions{});
     const auto backend = std::make_shared<const Backend>(std::move(backend_));
+    SessionOptions sessions;
+    sessions.backend = backend;
+    directory_ = std::make_unique<Directory>(*system_, *store_, std::move(sessions));
     front_ = std::make_unique<Front>(*system_, backend, store_->shared(), Alarm());
     routes_ = to_text(routes(*backend));
     auto listening = listen(options_);
