@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "storage/data_directory.hpp"
+#include "storage/detail/each_row.hpp"
 #include "storage/index_check.hpp"
 #include "storage/journal.hpp"
 #include "storage/page_check.hpp"
@@ -59,16 +60,7 @@ class ShardCheck {
     }
   }
 
-  Status walk(Keyspace space, const Visit& visit) {
-    auto cursor = txn_->cursor(space);
-    if (!cursor) return std::move(cursor).error();
-    auto on_row = cursor->seek({});
-    for (; on_row && *on_row; on_row = cursor->next()) {
-      if (Status visited = visit(cursor->key(), cursor->value()); !visited) return visited;
-    }
-    if (!on_row) return std::move(on_row).error();
-    return {};
-  }
+  Status walk(Keyspace space, const Visit& visit) { return each_row(*txn_, space, visit); }
 
   // A dropped table may be half purged: its rows are not held against each other.
   Result<bool> dropped(TableId table) {

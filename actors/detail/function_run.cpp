@@ -77,7 +77,7 @@ bool FunctionRun::try_step(TableStep& step) {
     } else if (step.kind() == TableStep::Kind::exec) {
       const auto here = std::min<std::chrono::milliseconds>(limits::kSqlInlineTime, sql_time_);
       result = exec(*part, step, here);
-      if (!result && here < sql_time_ && part->loan->table().ran_out_of_time()) {
+      if (!result && !doomed_ && here < sql_time_ && part->loan->table().ran_out_of_time()) {
         state_ = State::wants_worker;
         return false;
       }

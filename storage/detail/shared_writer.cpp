@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "storage/data_directory.hpp"
+#include "storage/detail/each_row.hpp"
 #include "storage/format.hpp"
 #include "storage/shard.hpp"
 
@@ -51,14 +52,7 @@ template <class Visit>
 Status SharedWriter::each_row(const Visit& visit) {
   auto txn = environment_->read();
   if (!txn) return std::move(txn).error();
-  auto cursor = txn->cursor(Keyspace::shared);
-  if (!cursor) return std::move(cursor).error();
-  auto on_row = cursor->seek({});
-  for (; on_row && *on_row; on_row = cursor->next()) {
-    if (Status visited = visit(cursor->key(), cursor->value()); !visited) return visited;
-  }
-  if (!on_row) return std::move(on_row).error();
-  return {};
+  return kontract::each_row(*txn, Keyspace::shared, visit);
 }
 
 Status SharedWriter::load(std::int64_t now_ms) {
