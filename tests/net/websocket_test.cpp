@@ -408,9 +408,9 @@ TEST_F(WebSocketTest, FarMoreAnswersThanMayWaitEndTheConnectionAtOnce) {
 
 TEST_F(WebSocketTest, AClientThatDoesNotReadIsClosed) {
   options_.send_queue_bytes_max = 100'000;
+  options_.heartbeat = 1s;  // three of them is what it is given while the queue is not full
   start();
-  auto writer = joined();
-  writer->ask(2, "table.set", {"t", "a", {{"x", std::string(200'000, 'x')}}});
+  joined()->ask(2, "table.set", {"t", "a", {{"x", std::string(200'000, 'x')}}});
   WsClient::Options options;
   options.receive_buffer = 65'536;
   WsClient lazy(port(), "room-1", options);
