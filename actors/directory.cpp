@@ -48,7 +48,8 @@ struct DirectoryState {
   const SessionOptions options;
   Workers& workers;
   std::atomic<bool> stopping{false};
-  std::atomic<std::uint64_t> awake{0}, alive{0}, wakes{0}, passivations{0}, calls{0};
+  std::atomic<std::uint64_t> awake{0}, wakes{0}, passivations{0}, calls{0};
+  const LivingCount living = std::make_shared<std::atomic<std::uint64_t>>(0);  // actors
   std::array<Bucket, 64> buckets;
   std::mutex schema_mutex;
   std::set<std::string> schema_claims;  // under schema_mutex: owners one is being applied for
@@ -194,9 +195,9 @@ void SessionActorAccess::reload_sessions_of_owner(SessionHandle& handle) {
   }
 }
 
-void SessionActorAccess::started(SessionHandle& handle) { handle.directory_->alive.fetch_add(1); }
-
-void SessionActorAccess::ended(SessionHandle& handle) { handle.directory_->alive.fetch_sub(1); }
+Living SessionActorAccess::living(SessionHandle& handle) {
+  return Living(handle.directory_->living);
+}
 
 Directory::Directory(caf::actor_system& system, Store& store, SessionOptions options)
     : workers_(std::make_unique<Workers>(limits::kSqlWorkers)),
@@ -223,7 +224,7 @@ void Directory::stop() {
   }
 }
 
-bool Directory::stopped() const { return state_->stopping.load() && state_->alive.load() == 0; }
+bool Directory::stopped() const { return state_->stopping.load() && state_->living->load() == 0; }
 
 DirectoryMetrics Directory::metrics() const {
   DirectoryMetrics metrics;

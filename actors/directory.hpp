@@ -91,7 +91,8 @@ class Directory {
   Result<std::shared_ptr<SessionHandle>> find(const Identity& identity);
 
   // Refuses new calls and ends all sessions once their calls in flight are answered. Idempotent;
-  // does not wait. `stopped` is true when no session actor is left.
+  // does not wait. `stopped` is true when no
+  // actor of a session or table is left.
   void stop();
   bool stopped() const;
 

@@ -171,4 +171,6 @@ void Front::close() {
   }
 }
 
+bool Front::closed() const { return state_->closed.load() && state_->living->load() == 0; }
+
 }  // namespace kontract

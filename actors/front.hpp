@@ -42,8 +42,9 @@ class Front {
   bool stopped() const;
   std::size_t in_flight() const;
   // Ends the actors; calls that are left are answered KONTRACT_INTERNAL. Implies stop().
-  // Idempotent.
+  // Idempotent; does not wait. `closed` is true when no actor is left.
   void close();
+  bool closed() const;
 
  private:
   friend class FrontAccess;  // for tests

@@ -19,16 +19,16 @@ namespace {
 // Brings the answer of another session's function back to the one that called it.
 class AnswerToRun final : public ReplyTarget {
  public:
-  AnswerToRun(SessionAddress session, std::shared_ptr<FunctionRun> run)
-      : session_(std::move(session)), run_(std::move(run)), wait_(run_->wait()) {}
+  AnswerToRun(SessionAddress session, const std::shared_ptr<FunctionRun>& run)
+      : session_(std::move(session)), run_(run), wait_(run->wait()) {}
   void answer(std::uint64_t, Answer&& answer) noexcept override {
-    caf::anon_send(session_, FunctionAnswered{std::move(run_), wait_,
-                                              std::make_shared<Answer>(std::move(answer))});
+    caf::anon_send(session_,
+                   FunctionAnswered{run_, wait_, std::make_shared<Answer>(std::move(answer))});
   }
 
  private:
   const SessionAddress session_;
-  std::shared_ptr<FunctionRun> run_;
+  const std::weak_ptr<FunctionRun> run_;
   const std::uint64_t wait_;
 };
 
@@ -183,9 +183,10 @@ void SessionDO::wake_sleepers() {
 
 // What a function waited for outside has come: it goes on when the session comes to it.
 void SessionDO::answered(const FunctionAnswered& message) {
-  if (message.run->wait() != message.wait || !aside_.contains(message.run)) return;
-  message.run->outside_is_over(std::move(*message.answer));
-  returning_.push_back(message.run);
+  const std::shared_ptr<FunctionRun> run = message.run.lock();
+  if (!run || run->wait() != message.wait || !aside_.contains(run)) return;
+  run->outside_is_over(std::move(*message.answer));
+  returning_.push_back(run);
   release_calls();
 }
 

@@ -67,7 +67,8 @@ MiddlewareActor::MiddlewareActor(caf::actor_config& config, std::shared_ptr<Fron
       front_(std::move(front)),
       number_(middleware),
       member_(member),
-      middleware_(front_->backend->middleware()[middleware]) {}
+      middleware_(front_->backend->middleware()[middleware]),
+      living_(front_->living) {}
 
 MiddlewareActor::~MiddlewareActor() = default;
 
@@ -91,6 +92,7 @@ void MiddlewareActor::on_exit() {
   beyond_.clear();
   waiting_.clear();
   answers_.reset();  // it has this actor's address
+  living_.end();
 }
 
 MiddlewareFrame* MiddlewareActor::find(std::uint64_t id) {

@@ -15,6 +15,7 @@
 #include <memory>
 #include <unordered_map>
 
+#include "actors/living.hpp"
 #include "actors/reply.hpp"
 
 namespace kontract {
@@ -90,6 +91,7 @@ class MiddlewareActor final : public MiddlewareAddress::base {
   FramePtr current_;                                    // waits and has not let its call go
   std::unordered_map<std::uint64_t, FramePtr> beyond_;  // have, and are not over
   std::deque<MiddlewareStepPtr> waiting_;               // behind current_
+  Living living_;
 };
 
 }  // namespace kontract

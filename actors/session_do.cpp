@@ -66,9 +66,8 @@ SessionDO::SessionDO(caf::actor_config& config, std::shared_ptr<SessionHandle> h
       log_(shard_.log()),
       options_(SessionActorAccess::options(*handle_)),
       transactions_(options_.open_transactions_max),
-      last_used_(Clock::now()) {
-  SessionActorAccess::started(*handle_);
-}
+      last_used_(Clock::now()),
+      living_(SessionActorAccess::living(*handle_)) {}
 
 SessionDO::behavior_type SessionDO::make_behavior() {
   set_down_handler([this](const caf::down_msg& down) {
@@ -118,7 +117,7 @@ void SessionDO::on_exit() {
   }
   tables_.clear();
   held_.clear();
-  SessionActorAccess::ended(*handle_);
+  living_.end();
 }
 
 // Runs what may throw, so that the actor does not die of it.
@@ -502,7 +501,7 @@ const TableAddress& SessionDO::actor_of(TableEntry& entry) {
   if (!entry.actor) {
     entry.actor = home_system().spawn<TableActor, caf::lazy_init>(
         shard_, facts_->no, entry.row, entry.restart_after, &options_.on_table_call,
-        SessionActorAccess::workers(*handle_));
+        SessionActorAccess::workers(*handle_), SessionActorAccess::living(*handle_));
     monitor(entry.actor);
   }
   return entry.actor;

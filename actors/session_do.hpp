@@ -19,6 +19,7 @@
 #include "actors/backend.hpp"
 #include "actors/call.hpp"
 #include "actors/directory.hpp"
+#include "actors/living.hpp"
 #include "actors/table_actor.hpp"
 #include "actors/table_loan.hpp"
 #include "actors/transactions.hpp"
@@ -63,7 +64,7 @@ struct FunctionWorked {
 };
 // What a function waited for outside of its session's tables has come.
 struct FunctionAnswered {
-  std::shared_ptr<detail::FunctionRun> run;
+  std::weak_ptr<detail::FunctionRun> run;  // a timer may keep this for long after its end
   std::uint64_t wait;
   std::shared_ptr<Answer> answer;
 };
@@ -267,6 +268,7 @@ class SessionDO final : public SessionAddress::base {
   bool tick_scheduled_ = false;
   bool purging_ = false;    // a round of the purge waits to be applied
   int tables_closing_ = 0;  // dropped ones that may still write
+  Living living_;
 };
 
 }  // namespace kontract

@@ -11,14 +11,15 @@
 namespace kontract {
 
 TableActor::TableActor(caf::actor_config& config, Shard& shard, SessionNo session, TableRow row,
-                       Ticket barrier, const Hook* hook, Workers& workers)
+                       Ticket barrier, const Hook* hook, Workers& workers, Living living)
     : TableAddress::base(config),
       shard_(shard),
       session_(session),
       row_(std::move(row)),
       hook_(hook),
       workers_(workers),
-      barrier_(barrier) {}
+      barrier_(barrier),
+      living_(std::move(living)) {}
 
 TableActor::behavior_type TableActor::make_behavior() {
   wait_for_barrier();
@@ -55,6 +56,7 @@ void TableActor::on_exit() {
   gate_.reset();
   waiting_.clear();
   table_.reset();
+  living_.end();
 }
 
 void TableActor::take(Work work) {

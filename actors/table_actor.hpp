@@ -16,6 +16,7 @@
 
 #include "actors/call.hpp"
 #include "actors/joint.hpp"
+#include "actors/living.hpp"
 #include "actors/table_loan.hpp"
 #include "actors/table_operations.hpp"
 #include "storage/table.hpp"
@@ -109,7 +110,7 @@ class TableActor final : public TableAddress::base {
   // `barrier`: the table is read once everything up to this ticket is applied. `workers`, which
   // outlive it, take SQL that runs for long.
   TableActor(caf::actor_config& config, Shard& shard, SessionNo session, TableRow row,
-             Ticket barrier, const Hook* hook, Workers& workers);
+             Ticket barrier, const Hook* hook, Workers& workers, Living living);
 
   behavior_type make_behavior() override;
   void on_exit() override;
@@ -160,6 +161,7 @@ class TableActor final : public TableAddress::base {
   bool index_turn_ = false;      // the last round was one of indexes, not of garbage
   std::shared_ptr<Joint> gate_;  // waits for this joint's Outcome
   std::deque<Work> waiting_;
+  Living living_;
 };
 
 }  // namespace kontract

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "net/detail/hand_over.hpp"
 #include "net/detail/hub.hpp"
 #include "net/detail/listener.hpp"
 #include "net/token.hpp"
@@ -53,40 +54,55 @@ class BeastServer final : public Server {
  public:
   BeastServer(std::shared_ptr<detail::Hub> hub, std::shared_ptr<detail::Listener> listener)
       : hub_(std::move(hub)), listener_(std::move(listener)) {
-    listener_->start();
+    if (listener_) listener_->start();
   }
   ~BeastServer() override { stop(); }
 
-  std::uint16_t port() const override { return listener_->port(); }
+  Status accept(int socket, std::string_view received) override {
+    return detail::hand_over(hub_, socket, received);
+  }
+
+  std::uint16_t port() const override { return listener_ ? listener_->port() : 0; }
   ServerMetrics metrics() const override { return hub_->metrics(); }
 
   void drain() override {
-    listener_->close();
+    if (listener_) listener_->close();
     hub_->drain();
   }
-  bool drained() const override { return listener_->closed() && hub_->empty(); }
+  bool drained() const override { return (!listener_ || listener_->closed()) && hub_->empty(); }
   void stop() override {
-    listener_->close();
+    if (listener_) listener_->close();
     hub_->stop();
   }
 
  private:
   std::shared_ptr<detail::Hub> hub_;
-  std::shared_ptr<detail::Listener> listener_;
+  std::shared_ptr<detail::Listener> listener_;  // null if it has none
 };
 
-}  // namespace
-
-Result<std::shared_ptr<Server>> Server::listen(ServerOptions options, Parts parts) {
+Result<std::shared_ptr<detail::Hub>> make_hub(ServerOptions options, Server::Parts parts) {
   KONTRACT_ASSERT(parts.io != nullptr && parts.directory != nullptr);
   if (sodium_init() < 0) return Error{Errc::internal, "libsodium cannot be initialised"};
   if (Status checked = check(options); !checked) return std::move(checked).error();
   cap_connections(options);
-  auto hub = std::make_shared<detail::Hub>(std::move(options), std::move(parts));
-  auto listener = detail::Listener::open(hub);
+  return std::make_shared<detail::Hub>(std::move(options), std::move(parts));
+}
+
+}  // namespace
+
+Result<std::shared_ptr<Server>> Server::listen(ServerOptions options, Parts parts) {
+  auto hub = make_hub(std::move(options), std::move(parts));
+  if (!hub) return std::move(hub).error();
+  auto listener = detail::Listener::open(*hub);
   if (!listener) return std::move(listener).error();
   return std::shared_ptr<Server>(
-      std::make_shared<BeastServer>(std::move(hub), std::move(*listener)));
+      std::make_shared<BeastServer>(std::move(*hub), std::move(*listener)));
+}
+
+Result<std::shared_ptr<Server>> Server::without_listener(ServerOptions options, Parts parts) {
+  auto hub = make_hub(std::move(options), std::move(parts));
+  if (!hub) return std::move(hub).error();
+  return std::shared_ptr<Server>(std::make_shared<BeastServer>(std::move(*hub), nullptr));
 }
 
 }  // namespace kontract

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "actors/directory.hpp"
 #include "net/server_options.hpp"
@@ -41,9 +42,18 @@ class Server {
   // Binds and listens. Errors: invalid_request (address, port in use, a non-loopback address
   // without a secret).
   static Result<std::shared_ptr<Server>> listen(ServerOptions options, Parts parts);
+  // One that has only the connections it is handed. Errors: invalid_request (an option).
+  static Result<std::shared_ptr<Server>> without_listener(ServerOptions options, Parts parts);
   virtual ~Server() = default;
 
-  virtual std::uint16_t port() const = 0;
+  // Goes on with a connection that another server has accepted. `socket`, a stream socket of TCP,
+  // is the server's from now on, whatever comes of it; `received` is what was read of it and not
+  // answered: a whole HTTP request or its beginning. Errors: overloaded (too many connections, or
+  // it stops); forbidden (without a secret: it did not come over loopback); invalid_request (no
+  // such socket). Thread-safe.
+  virtual Status accept(int socket, std::string_view received) = 0;
+
+  virtual std::uint16_t port() const = 0;  // 0 without a listener
   virtual ServerMetrics metrics() const = 0;
 
   // Stops accepting; /health answers 503; connections take no new calls, finish those in flight and

@@ -16,6 +16,7 @@
 #include "actors/detail/asio_scheduler.hpp"
 #include "actors/local_run.hpp"
 #include "actors/routes.hpp"
+#include "runtime/detail/local_caller.hpp"
 
 namespace kontract {
 
@@ -23,6 +24,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
+constexpr auto kNever = Clock::time_point::max();
 constexpr auto kStopPoll = 1ms;  // how often stop() looks whether what it waits for is over
 
 void run_until_stopped(boost::asio::io_context& io) {
@@ -37,12 +39,15 @@ void run_until_stopped(boost::asio::io_context& io) {
   }
 }
 
-bool wait_for(const std::function<bool()>& over, Clock::time_point until) {
-  while (!over()) {
-    if (Clock::now() > until) return false;
-    std::this_thread::sleep_for(kStopPoll);
+// Runs a handler if one is ready; true if it did.
+bool run_one(boost::asio::io_context& io) {
+  if (io.stopped()) io.restart();
+  try {
+    return io.poll_one() > 0;
+  } catch (const std::exception& failure) {
+    spdlog::error("a handler failed: {}", failure.what());
+    return true;
   }
-  return true;
 }
 
 void add_metric(std::string& text, std::string_view name, std::string_view type,
@@ -53,29 +58,61 @@ void add_metric(std::string& text, std::string_view name, std::string_view type,
 
 }  // namespace
 
-// stop() ends them in their order. What is left in the io_context, connections above all, still
-// needs the directory when it is destroyed: so the io_context goes before it.
+// stop() ends them in their order. What is left in an io_context of its own, connections above all,
+// still needs the directory when it is destroyed: so the io_context goes before it.
 struct Runtime::Parts {
   Options options;
+  const Host host;
   std::unique_ptr<Store> store;
   caf::actor_system_config config;
-  std::unique_ptr<caf::actor_system> actors;
+  std::unique_ptr<caf::actor_system> own_actors;
   std::unique_ptr<Directory> directory;
   std::unique_ptr<Front> front;
-  boost::asio::io_context io;
+  std::unique_ptr<boost::asio::io_context> own_io;
+  boost::asio::io_context& io;
   std::optional<boost::asio::executor_work_guard<boost::asio::io_context::executor_type>> work;
   std::vector<std::thread> threads;
   std::shared_ptr<Server> server;
+  std::shared_ptr<detail::LocalReturn> local;
   std::atomic<bool> serving{false};  // `server` is set, and stays
   bool stopped = false;
 
-  explicit Parts(Options given, unsigned thread_count)
-      : options(std::move(given)), io(static_cast<int>(thread_count)) {}
+  Parts(Options given, const Host& lent, unsigned thread_count)
+      : options(std::move(given)),
+        host(lent),
+        own_io(host.io == nullptr
+                   ? std::make_unique<boost::asio::io_context>(static_cast<int>(thread_count))
+                   : nullptr),
+        io(own_io ? *own_io : *host.io),
+        work(io.get_executor()),
+        local(std::make_shared<detail::LocalReturn>(io)) {}
+
+  caf::actor_system& start_actors(unsigned thread_count);
+  bool wait_for(const std::function<bool()>& over, Clock::time_point until = kNever);
 };
+
+caf::actor_system& Runtime::Parts::start_actors(unsigned thread_count) {
+  if (host.actors != nullptr) return *host.actors;
+  config.set("scheduler.max-threads", static_cast<std::size_t>(thread_count));
+  if (options.scheduler == Scheduler::asio) AsioScheduler::install(config, io);
+  own_actors = std::make_unique<caf::actor_system>(config);
+  release_actor_system();  // stop() may come from another thread, and would wait for this one
+  return *own_actors;
+}
+
+// On a lent io_context this thread may be the only one that can run what is waited for.
+bool Runtime::Parts::wait_for(const std::function<bool()>& over, Clock::time_point until) {
+  while (!over()) {
+    if (Clock::now() > until) return false;
+    if (!own_io && run_one(io)) continue;
+    std::this_thread::sleep_for(kStopPoll);
+  }
+  return true;
+}
 
 Runtime::Runtime(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 
-Result<std::unique_ptr<Runtime>> Runtime::start(Options options, Backend backend) {
+Result<std::unique_ptr<Runtime>> Runtime::start(Options options, Backend backend, Host host) {
   if (Status checked = backend.check(); !checked) return std::move(checked).error();
   const unsigned threads =
       options.threads > 0 ? options.threads : std::max(1U, std::thread::hardware_concurrency());
@@ -83,30 +120,23 @@ Result<std::unique_ptr<Runtime>> Runtime::start(Options options, Backend backend
     options.store.alarm = Alarm([](const std::string& what) { spdlog::warn("{}", what); });
   }
   std::unique_ptr<Runtime> runtime(
-      new Runtime(std::make_unique<Parts>(std::move(options), threads)));
+      new Runtime(std::make_unique<Parts>(std::move(options), host, threads)));
   Parts& parts = *runtime->parts_;
 
   Result<std::unique_ptr<Store>> store = Store::open(parts.options.store);
   if (!store) return std::move(store).error();
   parts.store = std::move(*store);
 
-  parts.config.set("scheduler.max-threads", static_cast<std::size_t>(threads));
-  if (parts.options.scheduler == Scheduler::asio) AsioScheduler::install(parts.config, parts.io);
-  parts.work.emplace(parts.io.get_executor());
-  for (unsigned i = 0; i < threads; ++i) {
+  for (unsigned i = 0; parts.own_io && i < threads; ++i) {
     parts.threads.emplace_back([&io = parts.io] { run_until_stopped(io); });
   }
-  parts.actors = std::make_unique<caf::actor_system>(parts.config);
-  release_actor_system();  // stop() may come from another thread, and would wait for this one
+  caf::actor_system& actors = parts.start_actors(threads);
   const auto shared_backend = std::make_shared<const Backend>(std::move(backend));
   parts.options.sessions.backend = shared_backend;
-  parts.directory =
-      std::make_unique<Directory>(*parts.actors, *parts.store, parts.options.sessions);
-
-  parts.front = std::make_unique<Front>(*parts.actors, shared_backend, parts.store->shared(),
+  parts.directory = std::make_unique<Directory>(actors, *parts.store, parts.options.sessions);
+  parts.front = std::make_unique<Front>(actors, shared_backend, parts.store->shared(),
                                         parts.options.store.alarm);
 
-  if (!parts.options.listen) return runtime;
   parts.options.server.record_bytes_max = parts.options.store.record_bytes_max;
   parts.options.server.record_id_bytes_max = parts.options.store.record_id_bytes_max;
   Server::Parts server;
@@ -116,22 +146,53 @@ Result<std::unique_ptr<Runtime>> Runtime::start(Options options, Backend backend
   server.routes_text = [shared_backend] { return to_text(routes(*shared_backend)); };
   server.durability = parts.options.store.durability == Durability::sync ? "sync" : "relaxed";
   server.metrics_text = [raw = runtime.get()] { return raw->metrics_text(); };
-  Result<std::shared_ptr<Server>> listening = Server::listen(parts.options.server, server);
-  if (!listening) return std::move(listening).error();
-  parts.server = std::move(*listening);
+  Result<std::shared_ptr<Server>> started =
+      parts.options.listen ? Server::listen(parts.options.server, std::move(server))
+                           : Server::without_listener(parts.options.server, std::move(server));
+  if (!started) return std::move(started).error();
+  parts.server = std::move(*started);
   parts.serving = true;
   return runtime;
 }
 
 Runtime::~Runtime() { stop(); }
 
-std::uint16_t Runtime::port() const { return parts_->server ? parts_->server->port() : 0; }
+std::uint16_t Runtime::port() const { return parts_->server->port(); }
 
 Directory& Runtime::directory() { return *parts_->directory; }
 
 const Front& Runtime::front() const { return *parts_->front; }
 
 Store& Runtime::store() { return *parts_->store; }
+
+LocalSession Runtime::session(std::string owner, std::string name) {
+  Peer caller;
+  caller.owner = std::move(owner);
+  caller.perm = perms::RWX;
+  caller.ugroups = {"admin"};
+  return session(std::move(caller), std::move(name));
+}
+
+LocalSession Runtime::session(Peer caller, std::string name) {
+  const auto find = [&]() -> Result<std::shared_ptr<Entrance>> {
+    if (caller.only_session && *caller.only_session != name) {
+      return Error(Errc::forbidden, "The caller is allowed another session only");
+    }
+    auto handle = parts_->directory->find({caller.owner, std::move(name)});
+    if (!handle) return std::move(handle).error();
+    return parts_->front->entrance(std::move(*handle));
+  };
+  caller.method = "LOCAL";
+  auto entrance = find();
+  const ServerOptions& options = parts_->options.server;
+  return LocalSession(std::make_shared<detail::LocalCaller>(
+      parts_->local, std::move(caller), std::move(entrance), options.call_timeout,
+      JsonLimits{.depth = options.json_depth_max}));
+}
+
+Status Runtime::take_over(int socket, std::string_view received) {
+  return parts_->server->accept(socket, received);
+}
 
 RuntimeMetrics Runtime::metrics() const {
   RuntimeMetrics metrics;
@@ -179,9 +240,10 @@ void Runtime::stop() {
   Parts& parts = *parts_;
   if (std::exchange(parts.stopped, true)) return;
   const auto until = Clock::now() + parts.options.drain_timeout;
+  const bool io_was_stopped = parts.io.stopped();
   if (parts.server) {
     parts.server->drain();
-    if (!wait_for([&] { return parts.server->drained(); }, until)) {
+    if (!parts.wait_for([&] { return parts.server->drained(); }, until)) {
       spdlog::warn("connections still open after {} ms are cut",
                    parts.options.drain_timeout.count());
     }
@@ -189,22 +251,34 @@ void Runtime::stop() {
   }
   if (parts.front) {
     parts.front->stop();
-    if (!wait_for([&] { return parts.front->stopped(); }, until)) {
+    if (!parts.wait_for([&] { return parts.front->stopped(); }, until)) {
       spdlog::warn("calls that are still in middleware are cut");
     }
   }
   if (parts.directory) {
     parts.directory->stop();
-    if (!wait_for([&] { return parts.directory->stopped(); }, until)) {
+    if (!parts.wait_for([&] { return parts.directory->stopped(); }, until)) {
       spdlog::warn("sessions are still busy; waiting for their last commits");
     }
   }
   if (parts.front) parts.front->close();
-  // Waits for the actors that are left, while the threads still run them: what they wrote is
-  // decided by the commit log, which does not hang for longer than the disk does.
-  parts.actors.reset();
+  // From here on without a limit: what follows takes away what actors and connections stand on.
+  // What actors wrote is decided by the commit log, which does not hang for longer than the disk.
+  if (parts.directory) {
+    parts.wait_for([&] { return parts.directory->stopped() && parts.front->closed(); });
+  }
+  if (parts.server) parts.wait_for([&] { return parts.server->drained(); });
+  parts.wait_for([&] { return parts.local->waiting() == 0; });
+  parts.local->close();
+  std::atomic<bool> ended{false};
+  std::thread actors_end([&] {
+    parts.own_actors.reset();
+    ended = true;
+  });
+  parts.wait_for([&] { return ended.load(); });
+  actors_end.join();
   parts.work.reset();
-  parts.io.stop();
+  if (parts.own_io || io_was_stopped) parts.io.stop();
   for (std::thread& thread : parts.threads) thread.join();
   parts.threads.clear();
   if (parts.store) {

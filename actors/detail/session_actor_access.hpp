@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include "actors/living.hpp"
 #include "actors/directory.hpp"
 
 namespace kontract {
@@ -29,9 +30,8 @@ class SessionActorAccess {
   // Tells all sessions of this one's owner that are awake to load again.
   static void reload_sessions_of_owner(SessionHandle& handle);
 
-  // Count the actors there are, for Directory::stopped().
-  static void started(SessionHandle& handle);
-  static void ended(SessionHandle& handle);
+  // Of the session's actor, or one of its tables', for Directory::stopped().
+  static Living living(SessionHandle& handle);
 };
 
 }  // namespace kontract

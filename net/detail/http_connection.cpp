@@ -61,13 +61,17 @@ std::string_view view(beast::string_view text) { return {text.data(), text.size(
 
 class Exchange final : public Connection, public std::enable_shared_from_this<Exchange> {
  public:
-  Exchange(std::shared_ptr<Hub> hub, Hub::Place place, Socket socket)
+  Exchange(std::shared_ptr<Hub> hub, Hub::Place place, Socket socket, std::string_view received)
       : hub_(std::move(hub)),
         place_(std::move(place)),
         socket_(std::move(socket)),
         strand_(socket_.get_executor()),
         waker_(strand_),
-        box_(std::make_shared<AnswerBox<Exchange>>(this, strand_)) {}
+        box_(std::make_shared<AnswerBox<Exchange>>(this, strand_)),
+        buffer_(std::max(kHeaderBytesMax, received.size())) {
+    buffer_.commit(asio::buffer_copy(buffer_.prepare(received.size()),
+                                     asio::buffer(received.data(), received.size())));
+  }
   ~Exchange() override { box_->close(); }
 
   void start() {
@@ -180,13 +184,13 @@ class Exchange final : public Connection, public std::enable_shared_from_this<Ex
   bool parse_head() {
     const std::string_view bytes(static_cast<const char*>(buffer_.cdata().data()), buffer_.size());
     const std::size_t end = bytes.find("\r\n\r\n");
-    if (end == std::string_view::npos) {
-      if (buffer_.size() < buffer_.max_size()) return read(), false;
-      facts_.header_bytes = bytes.size() + 1;  // at least
+    const bool complete = end != std::string_view::npos;
+    if (!complete && bytes.size() < kHeaderBytesMax) return read(), false;
+    facts_.header_bytes = complete ? end + 4 : bytes.size() + 1;  // at least
+    if (facts_.header_bytes > kHeaderBytesMax) {
       return refuse(*refuse_head(request_, facts_)), false;
     }
     const std::string_view head = bytes.substr(0, end + 4);
-    facts_.header_bytes = head.size();
     facts_.folded = head.find("\r\n ") != std::string_view::npos ||
                     head.find("\r\n\t") != std::string_view::npos;
     ErrorCode error;
@@ -382,7 +386,7 @@ class Exchange final : public Connection, public std::enable_shared_from_this<Ex
   Clock::time_point accepted_;
   Clock::time_point deadline_;
   Stage stage_ = Stage::idle;
-  beast::flat_buffer buffer_{kHeaderBytesMax};
+  beast::flat_buffer buffer_;
   std::optional<http::request_parser<http::string_body>> parser_;
   bool head_done_ = false;
   bool keep_alive_ = false;
@@ -398,9 +402,11 @@ class Exchange final : public Connection, public std::enable_shared_from_this<Ex
 
 }  // namespace
 
-void start_http(std::shared_ptr<Hub> hub, Hub::Place place, Socket socket) {
+void start_http(std::shared_ptr<Hub> hub, Hub::Place place, Socket socket,
+                std::string_view received) {
   const Strand strand = socket.get_executor();
-  auto exchange = std::make_shared<Exchange>(std::move(hub), std::move(place), std::move(socket));
+  auto exchange =
+      std::make_shared<Exchange>(std::move(hub), std::move(place), std::move(socket), received);
   asio::post(strand, [exchange] { exchange->start(); });
 }
 

@@ -5,12 +5,15 @@
 #pragma once
 
 #include <memory>
+#include <string_view>
 
 #include "net/detail/hub.hpp"
 #include "net/detail/socket.hpp"
 
 namespace kontract::detail {
 
-void start_http(std::shared_ptr<Hub> hub, Hub::Place place, Socket socket);
+// `received` is what was read of the socket already.
+void start_http(std::shared_ptr<Hub> hub, Hub::Place place, Socket socket,
+                std::string_view received = {});
 
 }  // namespace kontract::detail
