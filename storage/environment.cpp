@@ -1,6 +1,5 @@
 #include "storage/environment.hpp"
 
-#include <lmdb.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,9 +11,14 @@
 #include <thread>
 
 #include "storage/data_directory.hpp"
+#include "storage/detail/lmdb_handle.hpp"
 #include "storage/page_check.hpp"
 
 namespace kontract {
+
+using detail::lmdb_env;
+using detail::lmdb_txn;
+
 namespace {
 
 constexpr std::array<const char*, kKeyspaces> kKeyspaceNames = {
@@ -57,13 +61,15 @@ Result<std::unique_ptr<Environment>> Environment::open(const std::filesystem::pa
   const std::size_t map_bytes =
       (std::max(options.map_bytes, kMapBytesMin) + page_bytes - 1) / page_bytes * page_bytes;
 
-  int rc = mdb_env_create(&env->env_);
-  if (rc == 0) rc = mdb_env_set_mapsize(env->env_, map_bytes);
-  if (rc == 0) rc = mdb_env_set_maxreaders(env->env_, limits::kLmdbReadersMax);
-  if (rc == 0) rc = mdb_env_set_maxdbs(env->env_, kKeyspaces);
+  MDB_env* created = nullptr;
+  int rc = mdb_env_create(&created);
+  env->env_ = created;
+  if (rc == 0) rc = mdb_env_set_mapsize(created, map_bytes);
+  if (rc == 0) rc = mdb_env_set_maxreaders(created, limits::kLmdbReadersMax);
+  if (rc == 0) rc = mdb_env_set_maxdbs(created, kKeyspaces);
   if (rc == 0) {
     const unsigned flags = MDB_NOTLS | (options.read_only ? MDB_RDONLY : 0U);
-    rc = mdb_env_open(env->env_, directory.c_str(), flags, 0600);
+    rc = mdb_env_open(created, directory.c_str(), flags, 0600);
   }
   if (rc == MDB_INVALID || rc == MDB_VERSION_MISMATCH) {
     return Error(Errc::storage_corrupt,
@@ -91,7 +97,7 @@ Result<std::unique_ptr<Environment>> Environment::open(const std::filesystem::pa
 Status Environment::check_length(bool read_only) {
   struct stat on_disk {};
   int fd = -1;
-  if (mdb_env_get_fd(env_, &fd) != 0 || ::fstat(fd, &on_disk) != 0) {
+  if (mdb_env_get_fd(lmdb_env(env_), &fd) != 0 || ::fstat(fd, &on_disk) != 0) {
     return lmdb_error(errno, "cannot read its size", file_);
   }
   const std::size_t needed = high_water_bytes();
@@ -105,7 +111,7 @@ Status Environment::check_length(bool read_only) {
 
 Status Environment::open_keyspaces(bool read_only) {
   MDB_txn* txn = nullptr;
-  int rc = mdb_txn_begin(env_, nullptr, MDB_RDONLY, &txn);
+  int rc = mdb_txn_begin(lmdb_env(env_), nullptr, MDB_RDONLY, &txn);
   if (rc != 0) return lmdb_error(rc, "cannot begin", file_);
   MDB_dbi main = 0;
   MDB_stat stat{};
@@ -133,7 +139,7 @@ Status Environment::open_keyspaces(bool read_only) {
     return not_ours(file_, std::string("it has no keyspace `") + kKeyspaceNames[found] + '`');
   }
 
-  rc = mdb_txn_begin(env_, nullptr, 0, &txn);
+  rc = mdb_txn_begin(lmdb_env(env_), nullptr, 0, &txn);
   if (rc != 0) return lmdb_error(rc, "cannot begin", file_);
   for (std::size_t i = 0; i < kKeyspaces && rc == 0; ++i) {
     rc = mdb_dbi_open(txn, kKeyspaceNames[i], MDB_CREATE, &dbi_[i]);
@@ -146,7 +152,7 @@ Status Environment::open_keyspaces(bool read_only) {
 
 Environment::~Environment() {
   for (ReaderPool::Place& place : readers_->places) mdb_txn_abort(place.txn.load());
-  if (env_ != nullptr) mdb_env_close(env_);
+  if (env_ != nullptr) mdb_env_close(lmdb_env(env_));
 }
 
 Result<ReadTxn> Environment::read() {
@@ -159,12 +165,13 @@ Result<ReadTxn> Environment::read() {
     mdb_txn_abort(txn);
   }
   MDB_txn* txn = nullptr;
-  const int rc = mdb_txn_begin(env_, nullptr, MDB_RDONLY, &txn);
+  const int rc = mdb_txn_begin(lmdb_env(env_), nullptr, MDB_RDONLY, &txn);
   if (rc != 0) return lmdb_error(rc, "cannot begin to read", file_);
   return ReadTxn(txn, this);
 }
 
-void Environment::give_back(MDB_txn* txn) noexcept {
+void Environment::give_back(void* handle) noexcept {
+  MDB_txn* const txn = lmdb_txn(handle);
   mdb_txn_reset(txn);
   for (std::size_t i = 0; i < readers_->places.size(); ++i) {
     auto& place = readers_->at(i).txn;
@@ -179,14 +186,14 @@ void Environment::give_back(MDB_txn* txn) noexcept {
 
 Result<WriteTxn> Environment::write() {
   MDB_txn* txn = nullptr;
-  const int rc = mdb_txn_begin(env_, nullptr, 0, &txn);
+  const int rc = mdb_txn_begin(lmdb_env(env_), nullptr, 0, &txn);
   if (rc != 0) return lmdb_error(rc, "cannot begin to write", file_);
   return WriteTxn(txn, this);
 }
 
 Result<int> Environment::clear_stale_readers() {
   int cleared = 0;
-  const int rc = mdb_reader_check(env_, &cleared);
+  const int rc = mdb_reader_check(lmdb_env(env_), &cleared);
   if (rc != 0) return lmdb_error(rc, "cannot check its readers", file_);
   return cleared;
 }
@@ -194,14 +201,14 @@ Result<int> Environment::clear_stale_readers() {
 std::size_t Environment::high_water_bytes() const {
   MDB_envinfo info{};
   MDB_stat stat{};
-  mdb_env_info(env_, &info);  // both fail only without an environment
-  mdb_env_stat(env_, &stat);
+  mdb_env_info(lmdb_env(env_), &info);  // both fail only without an environment
+  mdb_env_stat(lmdb_env(env_), &stat);
   return (info.me_last_pgno + 1) * stat.ms_psize;
 }
 
 std::size_t Environment::map_bytes() const {
   MDB_envinfo info{};
-  mdb_env_info(env_, &info);
+  mdb_env_info(lmdb_env(env_), &info);
   return info.me_mapsize;
 }
 
@@ -212,10 +219,10 @@ Result<Environment::Usage> Environment::usage() {
   if (!txn) return std::move(txn).error();
   const std::size_t high_water = high_water_bytes();
   MDB_cursor* cursor = nullptr;
-  int rc = mdb_cursor_open(txn->txn_, kFreeList, &cursor);
+  int rc = mdb_cursor_open(lmdb_txn(txn->txn_), kFreeList, &cursor);
   if (rc != 0) return lmdb_error(rc, "cannot read its free list", file_);
   MDB_stat stat{};
-  mdb_env_stat(env_, &stat);
+  mdb_env_stat(lmdb_env(env_), &stat);
   std::size_t free_pages = 0;
   MDB_val key{}, value{};
   while ((rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {

@@ -2,7 +2,8 @@
 //
 // Views returned by a transaction or cursor point into the map and die with the transaction (for a
 // write transaction: with its next write). Copy before leaving it. All keys and values are bytes;
-// their meaning is storage/format.hpp's.
+// their meaning is storage/format.hpp's. LMDB's own types stay out of this header: its handles are
+// `void*` here (storage/detail/lmdb_handle.hpp).
 
 #pragma once
 
@@ -15,10 +16,6 @@
 #include "storage/commit_log.hpp"
 #include "storage/limits.hpp"
 #include "storage/result.hpp"
-
-struct MDB_env;
-struct MDB_txn;
-struct MDB_cursor;
 
 namespace kontract {
 
@@ -44,10 +41,10 @@ class Cursor {
  private:
   friend class ReadTxn;
   friend class WriteTxn;
-  Cursor(MDB_cursor* cursor, const class Environment* env) : cursor_(cursor), env_(env) {}
+  Cursor(void* cursor, const class Environment* env) : cursor_(cursor), env_(env) {}
   Result<bool> move(int op);
 
-  MDB_cursor* cursor_;  // null in a keyspace that is not there
+  void* cursor_;  // MDB_cursor; null in a keyspace that is not there
   const class Environment* env_;
   std::string_view key_, value_;
 };
@@ -65,9 +62,9 @@ class ReadTxn {
 
  private:
   friend class Environment;
-  ReadTxn(MDB_txn* txn, Environment* env) : txn_(txn), env_(env) {}
+  ReadTxn(void* txn, Environment* env) : txn_(txn), env_(env) {}
 
-  MDB_txn* txn_;
+  void* txn_;  // MDB_txn
   Environment* env_;
 };
 
@@ -88,13 +85,13 @@ class WriteTxn {
 
  private:
   friend class Environment;
-  WriteTxn(MDB_txn* txn, Environment* env) : txn_(txn), env_(env) {}
-  Result<MDB_cursor*> kept_cursor(Keyspace space);
+  WriteTxn(void* txn, Environment* env) : txn_(txn), env_(env) {}
+  Result<void*> kept_cursor(Keyspace space);
   void close_cursors();
 
-  MDB_txn* txn_;
+  void* txn_;  // MDB_txn
   Environment* env_;
-  MDB_cursor* cursors_[kKeyspaces] = {};  // kept between writes: sorted keys hit the same page
+  void* cursors_[kKeyspaces] = {};  // kept between writes: sorted keys hit the same page
 };
 
 struct EnvironmentOptions {
@@ -138,9 +135,9 @@ class Environment {
   Environment() = default;
   Status check_length(bool read_only);
   Status open_keyspaces(bool read_only);
-  void give_back(MDB_txn* txn) noexcept;
+  void give_back(void* txn) noexcept;
 
-  MDB_env* env_ = nullptr;
+  void* env_ = nullptr;  // MDB_env
   // Of a keyspace that an older directory lacks, opened read-only: nothing is in it.
   static constexpr unsigned kNoKeyspace = ~0U;
   unsigned dbi_[kKeyspaces] = {};

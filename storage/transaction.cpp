@@ -1,14 +1,17 @@
 // Transactions and cursors of environment.hpp.
 
-#include <lmdb.h>
-
 #include <cerrno>
 #include <utility>
 
+#include "storage/detail/lmdb_handle.hpp"
 #include "storage/environment.hpp"
 #include "storage/room.hpp"
 
 namespace kontract {
+
+using detail::lmdb_cursor;
+using detail::lmdb_txn;
+
 namespace {
 
 // LMDB answers EIO when the disk fills up in the middle of a write (it takes a short write for a
@@ -86,13 +89,13 @@ Cursor& Cursor::operator=(Cursor&& other) noexcept {
 }
 
 Cursor::~Cursor() {
-  if (cursor_ != nullptr) mdb_cursor_close(cursor_);
+  if (cursor_ != nullptr) mdb_cursor_close(lmdb_cursor(cursor_));
 }
 
 Result<bool> Cursor::move(int op) {
   if (cursor_ == nullptr) return false;
   MDB_val key = to_val(key_), value{};
-  const int rc = mdb_cursor_get(cursor_, &key, &value, static_cast<MDB_cursor_op>(op));
+  const int rc = mdb_cursor_get(lmdb_cursor(cursor_), &key, &value, static_cast<MDB_cursor_op>(op));
   key_ = rc == 0 ? to_view(key) : std::string_view{};
   value_ = rc == 0 ? to_view(value) : std::string_view{};
   if (rc != 0 && rc != MDB_NOTFOUND) return lmdb_error(rc, "cannot read", env_->file());
@@ -129,7 +132,7 @@ Result<std::optional<std::string_view>> ReadTxn::get(Keyspace space, std::string
     return std::optional<std::string_view>{};
   }
   MDB_val lmdb_key = to_val(key), value{};
-  const int rc = mdb_get(txn_, dbi, &lmdb_key, &value);
+  const int rc = mdb_get(lmdb_txn(txn_), dbi, &lmdb_key, &value);
   if (rc == MDB_NOTFOUND) return std::optional<std::string_view>{};
   if (rc != 0) return lmdb_error(rc, "cannot read", env_->file_);
   return std::optional(to_view(value));
@@ -139,7 +142,7 @@ Result<Cursor> ReadTxn::cursor(Keyspace space) const {
   MDB_cursor* cursor = nullptr;
   const unsigned dbi = env_->dbi_[static_cast<std::size_t>(space)];
   if (dbi == Environment::kNoKeyspace) return Cursor(nullptr, env_);
-  const int rc = mdb_cursor_open(txn_, dbi, &cursor);
+  const int rc = mdb_cursor_open(lmdb_txn(txn_), dbi, &cursor);
   if (rc != 0) return lmdb_error(rc, "cannot open a cursor", env_->file_);
   return Cursor(cursor, env_);
 }
@@ -153,28 +156,31 @@ WriteTxn::WriteTxn(WriteTxn&& other) noexcept
 
 WriteTxn::~WriteTxn() {
   close_cursors();
-  if (txn_ != nullptr) mdb_txn_abort(txn_);
+  if (txn_ != nullptr) mdb_txn_abort(lmdb_txn(txn_));
 }
 
 // LMDB frees the cursors of a write transaction when it ends, so they must be gone before.
 void WriteTxn::close_cursors() {
-  for (MDB_cursor*& cursor : cursors_) {
-    if (cursor != nullptr) mdb_cursor_close(std::exchange(cursor, nullptr));
+  for (void*& cursor : cursors_) {
+    if (cursor != nullptr) mdb_cursor_close(lmdb_cursor(std::exchange(cursor, nullptr)));
   }
 }
 
-Result<MDB_cursor*> WriteTxn::kept_cursor(Keyspace space) {
+Result<void*> WriteTxn::kept_cursor(Keyspace space) {
   const auto index = static_cast<std::size_t>(space);
   if (cursors_[index] == nullptr) {
-    const int rc = mdb_cursor_open(txn_, env_->dbi_[index], &cursors_[index]);
+    MDB_cursor* cursor = nullptr;
+    const int rc = mdb_cursor_open(lmdb_txn(txn_), env_->dbi_[index], &cursor);
     if (rc != 0) return lmdb_error(rc, "cannot open a cursor", env_->file_);
+    cursors_[index] = cursor;
   }
   return cursors_[index];
 }
 
 Result<Cursor> WriteTxn::cursor(Keyspace space) const {
   MDB_cursor* cursor = nullptr;
-  const int rc = mdb_cursor_open(txn_, env_->dbi_[static_cast<std::size_t>(space)], &cursor);
+  const int rc =
+      mdb_cursor_open(lmdb_txn(txn_), env_->dbi_[static_cast<std::size_t>(space)], &cursor);
   if (rc != 0) return lmdb_error(rc, "cannot open a cursor", env_->file_);
   return Cursor(cursor, env_);
 }
@@ -183,7 +189,7 @@ Status WriteTxn::put(Keyspace space, std::string_view key, std::string_view valu
   auto cursor = kept_cursor(space);
   if (!cursor) return std::move(cursor).error();
   MDB_val lmdb_key = to_val(key), lmdb_value = to_val(value);
-  const int rc = mdb_cursor_put(*cursor, &lmdb_key, &lmdb_value, 0);
+  const int rc = mdb_cursor_put(lmdb_cursor(*cursor), &lmdb_key, &lmdb_value, 0);
   if (rc != 0) return lmdb_error(rc, "cannot write", env_->file_);
   return {};
 }
@@ -192,15 +198,15 @@ Status WriteTxn::erase(Keyspace space, std::string_view key) {
   auto cursor = kept_cursor(space);
   if (!cursor) return std::move(cursor).error();
   MDB_val lmdb_key = to_val(key);
-  int rc = mdb_cursor_get(*cursor, &lmdb_key, nullptr, MDB_SET);
-  if (rc == 0) rc = mdb_cursor_del(*cursor, 0);
+  int rc = mdb_cursor_get(lmdb_cursor(*cursor), &lmdb_key, nullptr, MDB_SET);
+  if (rc == 0) rc = mdb_cursor_del(lmdb_cursor(*cursor), 0);
   if (rc != 0 && rc != MDB_NOTFOUND) return lmdb_error(rc, "cannot erase", env_->file_);
   return {};
 }
 
 Status WriteTxn::commit() && {
   close_cursors();
-  const int rc = mdb_txn_commit(std::exchange(txn_, nullptr));
+  const int rc = mdb_txn_commit(lmdb_txn(std::exchange(txn_, nullptr)));
   if (rc == 0) return {};
   Error error = lmdb_error(rc, "cannot commit", env_->file_);
   if (error.code == Errc::storage_full) return error;

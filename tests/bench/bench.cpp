@@ -2,7 +2,7 @@
 // machine.
 //
 //   bench [--rounds 3] [--seconds 3] [--only
-//   get_1,get_128,set_128,memory,sql_point,sql_index,sql_scan,query]
+//   get_1,get_128,set_128,bank_1,bank_64,guard,around,memory,sql_point,sql_index,sql_scan,query]
 //         [--records 100000] [--sessions 2000] [--connections 500] [--dir DIR] [--kontract PROGRAM]
 //         [--json FILE] [--enforce]
 //
@@ -27,6 +27,7 @@
 
 #include "tests/bench/figure.hpp"
 #include "tests/bench/flags.hpp"
+#include "tests/bench/functions.hpp"
 #include "tests/bench/machine.hpp"
 #include "tests/bench/memory.hpp"
 #include "tests/bench/sql.hpp"
@@ -36,13 +37,15 @@ namespace {
 
 using namespace kontract::bench;
 
-constexpr const char* kAllNames = "get_1,get_128,set_128,memory,sql_point,sql_index,sql_scan,query";
+constexpr const char* kAllNames =
+    "get_1,get_128,set_128,bank_1,bank_64,guard,around,memory,sql_point,sql_index,sql_scan,query";
 
 std::set<std::string> names_from(const std::string& list) {
   std::set<std::string> names;
   std::istringstream words(list);
   for (std::string name; std::getline(words, name, ',');) {
-    if (name != "memory" && !kThroughputNames.contains(name) && !kSqlNames.contains(name)) {
+    if (name != "memory" && !kThroughputNames.contains(name) && !kFunctionNames.contains(name) &&
+        !kSqlNames.contains(name)) {
       throw std::invalid_argument("--only knows no " + name);
     }
     names.insert(name);
@@ -76,6 +79,9 @@ std::vector<Figure> measure(const Programs& programs, const Flags& flags) {
   sql.records = flags.count("--records", sql.records, 1000);
 
   std::vector<Figure> figures = throughput_figures(programs, throughput);
+  for (Figure& figure : function_figures(programs, throughput)) {
+    figures.push_back(std::move(figure));
+  }
   if (throughput.names.contains("memory")) {
     for (Figure& figure : memory_figures(programs, memory)) figures.push_back(std::move(figure));
   }
@@ -88,7 +94,11 @@ int run(const Flags& flags) {
   const fs::path here = fs::canonical("/proc/self/exe").parent_path();
   const TemporaryDirectory work(fs::absolute(flags.text("--dir", here)), "bench");
   const Programs programs{fs::absolute(flags.text("--kontract", KONTRACT_PROGRAM)),
-                          here / "beast_echo", here / "lmdb_put", here / "wsload", work.path()};
+                          here / "beast_echo",
+                          here / "lmdb_put",
+                          here / "wsload",
+                          here / "function_server",
+                          work.path()};
   raise_descriptor_limit();
 
   const nlohmann::ordered_json machine = describe_machine(programs);

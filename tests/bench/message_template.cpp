@@ -17,8 +17,9 @@ void append_number(std::string& out, std::uint64_t value) {
 }  // namespace
 
 MessageTemplate::MessageTemplate(std::string_view text, std::uint64_t keys) : keys_(keys) {
-  constexpr std::array<std::pair<std::string_view, Slot>, 4> kNames{{{"{id}", Slot::id},
+  constexpr std::array<std::pair<std::string_view, Slot>, 5> kNames{{{"{id}", Slot::id},
                                                                      {"{key}", Slot::key},
+                                                                     {"{other}", Slot::other},
                                                                      {"{u}", Slot::unique},
                                                                      {"{data200}", Slot::data200}}};
   std::string literal;
@@ -52,6 +53,12 @@ void MessageTemplate::render(std::string& out, std::uint64_t id, std::uint64_t r
         out.push_back('k');
         append_number(out, random % keys_);
         break;
+      case Slot::other: {
+        const std::uint64_t shift = 1 + random / keys_ % (keys_ - 1);
+        out.push_back('k');
+        append_number(out, (random % keys_ + shift) % keys_);
+        break;
+      }
       case Slot::unique:
         append_number(out, ++unique_);
         break;

@@ -2,6 +2,7 @@
 //
 //   {id}       the request's number on its connection
 //   {key}      k0..k(keys - 1), pseudo-random
+//   {other}    another one than {key}; there are two keys or more
 //   {u}        a number that no other request of this run has
 //   {data200}  a JSON object of 200 bytes that differs from request to request
 
@@ -23,7 +24,7 @@ class MessageTemplate {
   void render(std::string& out, std::uint64_t id, std::uint64_t random);
 
  private:
-  enum class Slot { none, id, key, unique, data200 };
+  enum class Slot { none, id, key, other, unique, data200 };
   struct Part {
     std::string literal;
     Slot slot;  // what follows the literal

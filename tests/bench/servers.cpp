@@ -34,6 +34,11 @@ KontractServer::KontractServer(const Programs& programs, const std::filesystem::
     : Server(kontract_command(programs, data, session_idle),
              programs.work / (data.filename().string() + ".log")) {}
 
+FunctionServer::FunctionServer(const Programs& programs, const std::filesystem::path& data,
+                               const std::string& middleware)
+    : Server({programs.function_server, "--data", data, "--middleware", middleware},
+             programs.work / (data.filename().string() + ".log")) {}
+
 EchoServer::EchoServer(const Programs& programs)
     : Server({programs.beast_echo}, programs.work / "beast_echo.log") {}
 

@@ -18,6 +18,7 @@ struct Programs {
   std::filesystem::path beast_echo;
   std::filesystem::path lmdb_put;
   std::filesystem::path wsload;
+  std::filesystem::path function_server;
   std::filesystem::path work;  // a temporary directory on the disk that is measured
 };
 
@@ -41,6 +42,13 @@ class KontractServer : public Server {
  public:
   KontractServer(const Programs& programs, const std::filesystem::path& data,
                  std::optional<std::chrono::milliseconds> session_idle = std::nullopt);
+};
+
+// function_server (see there) on `data`.
+class FunctionServer : public Server {
+ public:
+  FunctionServer(const Programs& programs, const std::filesystem::path& data,
+                 const std::string& middleware = "none");
 };
 
 class EchoServer : public Server {

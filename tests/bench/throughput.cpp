@@ -1,12 +1,12 @@
 #include "tests/bench/throughput.hpp"
 
-#include <chrono>
 #include <exception>
 #include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
+#include "tests/bench/child_load.hpp"
 #include "tests/bench/http_client.hpp"
 #include "tests/bench/message_template.hpp"
 #include "tests/bench/welcomed_connection.hpp"
@@ -141,27 +141,21 @@ class Bench {
   }
 
   json measure(std::uint16_t port, const Load& load) const {
-    return output_of({programs_.wsload, "--json", "--url",
-                      "ws://127.0.0.1:" + std::to_string(port) + "/ws/s{s}", "--hello",
-                      R"({"t":"hello","v":1})", "--msg", std::string(load.message), "--conns",
-                      std::to_string(load.connections), "--inflight", std::to_string(load.inflight),
-                      "--sessions", std::to_string(kSessions), "--keys", std::to_string(kKeys),
-                      "--seconds", std::to_string(options_.seconds)});
+    return run_wsload(programs_, {.port = port,
+                                  .prefix = "s",
+                                  .message = load.message,
+                                  .connections = load.connections,
+                                  .inflight = load.inflight,
+                                  .sessions = kSessions,
+                                  .keys = kKeys,
+                                  .seconds = options_.seconds});
   }
 
   json put() const {
-    return output_of({programs_.lmdb_put, "--json", "--dir", programs_.work, "--batch",
-                      std::to_string(kPutsPerCommit), "--seconds",
-                      std::to_string(options_.seconds)});
-  }
-
-  // The JSON object that a benchmark program prints.
-  json output_of(const std::vector<std::string>& argv) const {
-    const auto timeout = std::chrono::seconds(30 + static_cast<int>(options_.seconds));
-    const std::string text = run_to_end(argv, programs_.work / "program.log", timeout);
-    json parsed = json::parse(text, nullptr, /*allow_exceptions=*/false);
-    if (!parsed.is_object()) throw std::runtime_error(argv.front() + " printed " + text);
-    return parsed;
+    return json_of(programs_,
+                   {programs_.lmdb_put, "--json", "--dir", programs_.work, "--batch",
+                    std::to_string(kPutsPerCommit), "--seconds", std::to_string(options_.seconds)},
+                   options_.seconds);
   }
 
   const Programs& programs_;

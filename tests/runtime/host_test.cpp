@@ -11,7 +11,6 @@
 #include <thread>
 #include <vector>
 
-#include "actors/local_run.hpp"
 #include "net/client.hpp"
 #include "tests/runtime/runtime_fixture.hpp"
 
@@ -47,8 +46,6 @@ class OneThread {
 // An actor system of somebody else, with an actor of his.
 class ForeignActors {
  public:
-  ForeignActors() : system_(config_) { release_actor_system(); }
-
   caf::actor_system& system() { return system_; }
   int doubled(int number) {
     caf::scoped_actor self(system_);
@@ -63,7 +60,7 @@ class ForeignActors {
 
  private:
   caf::actor_system_config config_;
-  caf::actor_system system_;
+  caf::actor_system system_{config_};
 };
 
 void works(Runtime& runtime) {
