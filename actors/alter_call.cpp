@@ -1,4 +1,5 @@
 // table.alter: permissions and schema of one table, as far as its records may stay as they are.
+// Those that are there are looked at if a field gets its type.
 
 #include <caf/all.hpp>
 
@@ -46,8 +47,8 @@ Status take_options(const Json& given, TableRow& row) {
 }
 
 // Errors: schema_violation, for the first change that is not safe.
-Status check_safe(const std::string& table, const Schema& from, const Schema& to) {
-  for (const SchemaChange& change : diff(from, to)) {
+Status check_safe(const std::string& table, const std::vector<SchemaChange>& changes) {
+  for (const SchemaChange& change : changes) {
     if (change.safe) continue;
     return Error{Errc::schema_violation,
                  "Table " + table + ", " + change.text + ": records that are there may not fit",
@@ -79,21 +80,23 @@ void SessionDO::alter(const CallPtr& call) {
   const Schema from = schema_of(row);
   Status status = take_options(call->args[1], row);
   const Schema to = status ? schema_of(row) : Schema();
-  if (status) status = check_safe(id, from, to);
+  const std::vector<SchemaChange> changes = diff(from, to);
+  if (status) status = check_safe(id, changes);
   if (!status) {  // It may tell of a schema that is not durable yet.
     Answer refused{std::move(status).error(), txid};
     return deliver_when_settled(log_, call->settle_after, std::move(call->reply),
                                 std::move(refused));
   }
   JsonText result = R"({"schema":)" + (row.schema.empty() ? "null" : row.schema) + '}';
-  if (from.index_definitions() == to.index_definitions()) {
+  const auto check = std::make_shared<const FieldCheck>(to, typed_anew(changes));
+  if (check->empty() && from.index_definitions() == to.index_definitions()) {
     RegistryChange change;
     const bool same = row.permissions == entry->row.permissions && row.schema == entry->row.schema;
     if (!same) change.changed.push_back(std::move(row));
     return change_registry(*call, std::move(change), std::move(result));
   }
-  // Which indexes there are is known to the actor. What comes meanwhile waits, so that changes of
-  // the registry are appended in the order of their calls.
+  // Which records and indexes there are is known to the actor. What comes meanwhile waits, so that
+  // changes of the registry are appended in the order of their calls.
   altering_ = true;
   auto end =
       std::make_shared<AlterEnd>([self = SessionAddress(this), row, epoch = epoch_](Ticket ticket) {
@@ -102,7 +105,7 @@ void SessionDO::alter(const CallPtr& call) {
   lent_.erase(id);
   const TableAddress& actor = actor_of(*entry);
   caf::anon_send(actor, TableAlter{call, std::move(result), std::move(row), to.index_definitions(),
-                                   std::move(end)});
+                                   check, std::move(end)});
 }
 
 void SessionDO::altered(const SessionAltered& outcome) {

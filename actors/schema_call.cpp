@@ -251,6 +251,7 @@ Result<std::optional<Migration>> SessionDO::pending_migration(const ReadTxn& txn
   }
   if (migration) return std::optional(*std::move(migration));
   schema_error_ = migration.error().message;
+  if (const std::string& hint = migration.error().hint; !hint.empty()) schema_error_ += ". " + hint;
   shard_.options().alarm("session " + handle_->identity().name + " of " +
                          handle_->identity().owner + " keeps its schema: " + schema_error_);
   return none;

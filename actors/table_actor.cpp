@@ -35,6 +35,7 @@ TableActor::behavior_type TableActor::make_behavior() {
       [this](TableClose close) { take(close); },
       [this](TableBack) {
         away_ = false;
+        if (auto alter = std::exchange(checked_, {})) waiting_.push_front(*std::move(alter));
         if (const std::string failure = std::exchange(failed_away_, {}); !failure.empty()) {
           shard_.options().alarm("table " + row_.id + " is read again after: " + failure);
           restart();
@@ -249,6 +250,7 @@ void TableActor::run_alter(TableAlter& alter) {
   Status status = ensure_open();
   if (status) status = begin(call);
   if (!status) return call.reply.fail(std::move(status).error(), txid);
+  if (!alter.checked && !alter.check->empty()) return check_away(alter);
   table_->rollback();
   WriteBatch batch;
   if (status = prepare_alter(alter, batch); !status) {
@@ -262,12 +264,52 @@ void TableActor::run_alter(TableAlter& alter) {
   if (table_->indexes_unfinished()) caf::anon_send(TableAddress(this), TableMaintain{0});
 }
 
+// A look at all records may take long: a worker takes it. What comes meanwhile for this table
+// waits.
+void TableActor::check_away(const TableAlter& alter) {
+  away_ = true;
+  workers_.post([this, self = TableAddress(this), alter = alter]() mutable {
+    try {
+      if (fits(alter)) {
+        alter.checked = true;
+        checked_ = std::move(alter);
+      }
+    } catch (const std::exception& failure) {
+      failed_away_ = failure.what();
+    } catch (...) {
+      failed_away_ = "something that is no exception";
+    }
+    caf::anon_send(self, TableBack{});
+  });
+}
+
+// Whether all records do. If not, the call is answered.
+bool TableActor::fits(TableAlter& alter) {
+  Call& call = *alter.call;
+  Result<Misfits> found = table_->find_misfits(*alter.check, [&call] { return call.expired(); });
+  const Ticket wait_for = std::max(table_->observed(), call.settle_after);
+  table_->rollback();
+  Status status;
+  if (!found) {
+    status = std::move(found).error();
+  } else if (call.expired()) {
+    status = ran_out_of_time();
+  } else if (found->records > 0) {
+    status = misfits_error(row_.id, *found, *alter.check);
+  }
+  if (status) return true;
+  deliver_when_settled(shard_.log(), wait_for, std::move(call.reply),
+                       {std::move(status).error(), call.told_txid});
+  return false;
+}
+
 // The table goes by the row before that is appended: if the batch fails, so does the epoch that
 // both were in.
 Status TableActor::prepare_alter(const TableAlter& alter, WriteBatch& batch) {
   if (Status admitted = shard_.log().admit(/*frees_space=*/false); !admitted) return admitted;
   auto changes = plan_index_changes(table_->index_rows(), alter.indexes, IndexState::building);
   if (!changes) return std::move(changes).error();
+  withhold(*changes, alter.check->names(), alter.call->context.current_txid);
   put_table(batch, session_, alter.row);
   for (const IndexRow& index : changes->put) put_index(batch, session_, alter.row.no, index);
   if (Status set = table_->set_row(alter.row); !set) return set;

@@ -50,7 +50,9 @@ struct TableAlter {
   JsonText result;
   TableRow row;
   std::vector<IndexDefinition> indexes;
+  std::shared_ptr<const FieldCheck> check;  // what all records must fit
   std::shared_ptr<AlterEnd> end;
+  bool checked = false;  // they do
 };
 // Tells whoever asked for a table what came of it, also if it is dropped on its way.
 struct LendEnd {
@@ -132,6 +134,8 @@ class TableActor final : public TableAddress::base {
   void run_part(JointPart& part);
   void set_row(const TableRow& row);
   void run_alter(TableAlter& alter);
+  void check_away(const TableAlter& alter);
+  bool fits(TableAlter& alter);
   Status prepare_alter(const TableAlter& alter, WriteBatch& batch);
   Status execute(const JointPart::Operation& operation, Joint::Report& report);
   void settle_gate(const Outcome& outcome);
@@ -154,12 +158,13 @@ class TableActor final : public TableAddress::base {
   bool behind_barrier_ = false;  // waits for TableResume
   // A worker runs a call: it alone touches the table until TableBack.
   bool away_ = false;
-  bool lent_ = false;            // TableReturned will come
-  std::uint64_t opening_ = 0;    // of table_
-  std::string failed_away_;      // what a call threw there
-  bool collecting_ = false;      // a continued TableMaintain is under way
-  bool index_turn_ = false;      // the last round was one of indexes, not of garbage
-  std::shared_ptr<Joint> gate_;  // waits for this joint's Outcome
+  bool lent_ = false;                  // TableReturned will come
+  std::uint64_t opening_ = 0;          // of table_
+  std::string failed_away_;            // what a call threw there
+  std::optional<TableAlter> checked_;  // goes on when it is back
+  bool collecting_ = false;            // a continued TableMaintain is under way
+  bool index_turn_ = false;            // the last round was one of indexes, not of garbage
+  std::shared_ptr<Joint> gate_;        // waits for this joint's Outcome
   std::deque<Work> waiting_;
   Living living_;
 };

@@ -165,6 +165,7 @@ std::string index_row_value(const Key& key, const IndexRow& row) {
   out.be(static_cast<std::uint8_t>(row.definition.unique));
   out.be(static_cast<std::uint8_t>(row.definition.fields.size()));
   for (const std::string& path : row.definition.fields) out.counted<std::uint8_t>(path);
+  if (row.since != 0) out.be(row.since);
   return seal(Keyspace::registry, key, std::move(out));
 }
 
@@ -271,6 +272,7 @@ Result<IndexRow> parse_index_row(std::string_view key, std::string_view value) {
   for (std::uint8_t i = 0; i < fields && !in.failed(); ++i) {
     row.definition.fields.emplace_back(in.counted<std::uint8_t>());
   }
+  if (!in.done()) row.since = in.be<Txid>();
   if (!in.done() || fields == 0 || unique > 1 || row.state < IndexState::building ||
       row.state > IndexState::dropped) {
     return bad_value(Keyspace::registry, key);

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "storage/version.hpp"
+
 namespace kontract {
 
 using IndexNo = std::uint16_t;  // within a table; never reused
@@ -28,6 +30,9 @@ struct IndexRow {
   IndexNo no = 0;
   IndexDefinition definition;
   IndexState state = IndexState::building;
+  // SQL at an earlier transaction does not read it: older versions may hold values that are not of
+  // the type that a field has since, which SQL would compare in another way than the index does.
+  Txid since = 0;
 };
 
 }  // namespace kontract

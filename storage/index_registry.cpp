@@ -92,4 +92,22 @@ Result<IndexChanges> plan_index_changes(const std::vector<IndexRow>& existing,
   return changes;
 }
 
+void withhold(IndexChanges& changes, const std::vector<std::string>& fields, Txid since) {
+  for (IndexRow& row : changes.after) {
+    const auto& its = row.definition.fields;
+    if (!is_kept(row.state) ||
+        std::find_first_of(its.begin(), its.end(), fields.begin(), fields.end()) == its.end()) {
+      continue;
+    }
+    row.since = since;
+    const auto put = std::find_if(changes.put.begin(), changes.put.end(),
+                                  [&](const IndexRow& other) { return other.no == row.no; });
+    if (put == changes.put.end()) {
+      changes.put.push_back(row);
+    } else {
+      *put = row;
+    }
+  }
+}
+
 }  // namespace kontract

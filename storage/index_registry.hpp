@@ -30,4 +30,7 @@ Result<IndexChanges> plan_index_changes(const std::vector<IndexRow>& existing,
                                         const std::vector<IndexDefinition>& wanted,
                                         IndexState state);
 
+// Has SQL before `since` not read the indexes over one of these fields; see IndexRow.
+void withhold(IndexChanges& changes, const std::vector<std::string>& fields, Txid since);
+
 }  // namespace kontract

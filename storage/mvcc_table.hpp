@@ -63,6 +63,8 @@ class MvccTable final : public Table {
   Result<bool> collect_garbage(Txid oldest_reader, std::chrono::system_clock::time_point now,
                                std::size_t ops_max, WriteBatch& batch) override;
 
+  Result<Misfits> find_misfits(const FieldCheck& check, const std::function<bool()>& over) override;
+
   Result<bool> maintain_indexes(std::size_t ops_max, WriteBatch& batch) override;
   bool indexes_unfinished() const override;
   Status set_indexes(std::vector<IndexRow> rows) override;
@@ -73,9 +75,9 @@ class MvccTable final : public Table {
   // Records last as long as `in`, if that is given and the transaction has not written them.
   Result<std::unique_ptr<RecordCursor>> scan(const RecordScan& scan, Snapshot* in = nullptr);
   Result<std::optional<RecordView>> by_order(std::uint64_t order);
-  std::vector<IndexRow> indexes() const { return indexes_.in_state(IndexState::ready); }
+  std::vector<IndexRow> indexes() const;  // those that SQL may read in this transaction
 
-  // Differs from what it was before if the schema or the ready indexes do.
+  // Differs from what it was before if the schema or indexes() do.
   std::uint64_t shape() const;
 
   // For a migration, which has checked what it writes (storage/schema_migration.hpp). The
@@ -153,6 +155,7 @@ class MvccTable final : public Table {
   // What a schema adds (table_schema.cpp). REQUIRES of the first two: schema_.
   Result<Json> fit_schema(std::string_view id, const RecordState& before, Json data) const;
   Result<JsonText> push_by_key(const Json& data);
+  bool serves_sql(const IndexRow& index) const;
   bool hides() const { return schema_ != nullptr && schema_->hides(); }
   JsonText visible_data(const RecordState& record) const;
   Result<Json> parse_visible(std::string_view id, const RecordState& record) const;

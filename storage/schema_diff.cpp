@@ -124,4 +124,15 @@ std::vector<SchemaChange> diff(const Schema& from, const Schema& to, const Renam
   return differ.take();
 }
 
+std::vector<std::string> typed_anew(const std::vector<SchemaChange>& changes) {
+  std::vector<std::string> names;
+  for (const SchemaChange& change : changes) {
+    if (change.kind == Kind::field_added || change.kind == Kind::field_renamed ||
+        (change.kind == Kind::field_retyped && !change.safe)) {
+      names.push_back(change.fields[0]);
+    }
+  }
+  return names;
+}
+
 }  // namespace kontract

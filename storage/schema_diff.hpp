@@ -31,8 +31,9 @@ struct SchemaChange {
   };
   Kind kind;
   std::vector<std::string> fields;  // the one that changed, or those of the index
-  // Records that fit the old schema may be left as they are. What they lack is filled in when they
-  // are written next. Otherwise somebody has to say that it is meant, and what becomes of them.
+  // Records that fit the old schema may be left as they are, if they fit those of typed_anew().
+  // What they lack is filled in when they are written next. Otherwise somebody has to say that it
+  // is meant, and what becomes of them.
   bool safe;
   std::string text;  // for a person: "field 'year': string becomes integer"
   bool operator==(const SchemaChange&) const = default;
@@ -43,5 +44,8 @@ using Renames = std::map<std::string, std::string>;  // old name of a field to i
 // In order of the fields' names, indexes last. A field that is renamed is compared under its new
 // name; without `renames` it is one that was removed and one that was added.
 std::vector<SchemaChange> diff(const Schema& from, const Schema& to, const Renames& renames = {});
+
+// The fields whose type is new with these changes: what was written before may be of another one.
+std::vector<std::string> typed_anew(const std::vector<SchemaChange>& changes);
 
 }  // namespace kontract

@@ -45,9 +45,10 @@ struct Plan {
   TableRow row;
   Schema schema = {};
   bool is_new = false;
-  bool reads_all = false;              // each record is looked at
-  bool changed = false;                // at least its row
-  std::vector<SchemaStep> steps = {};  // for its records
+  bool reads_all = false;               // each record is looked at
+  bool changed = false;                 // at least its row
+  std::vector<std::string> typed = {};  // fields that have their type only now
+  std::vector<SchemaStep> steps = {};   // for its records
 };
 
 // The records of one table, rewritten.
@@ -206,9 +207,9 @@ class SessionMigration {
       }
       Plan& plan = known->second;
       if (Status own = require_own(plan.row); !own) return own;
-      for (const SchemaChange& change : diff(plan.schema, wanted.schema, document.renames_of(id))) {
-        plan.reads_all = plan.reads_all || !change.safe;
-      }
+      const auto changes = diff(plan.schema, wanted.schema, document.renames_of(id));
+      for (const SchemaChange& change : changes) plan.reads_all = plan.reads_all || !change.safe;
+      for (std::string& field : typed_anew(changes)) plan.typed.push_back(std::move(field));
       plan.changed = true;
       plan.schema = wanted.schema;
       plan.row.schema = wanted.schema.to_json();
@@ -245,7 +246,8 @@ class SessionMigration {
                  wanted.permissions,
                  out_.session.next_table_no++,
                  wanted.schema.to_json()};
-    plans_.emplace(id, Plan{std::move(row), wanted.schema, true, false, true, {}});
+    plans_.emplace(
+        id, Plan{.row = std::move(row), .schema = wanted.schema, .is_new = true, .changed = true});
     return {};
   }
 
@@ -264,17 +266,40 @@ class SessionMigration {
     auto indexes = plan_index_changes(*existing, plan.schema.index_definitions(),
                                       plan.is_new ? IndexState::ready : IndexState::building);
     if (!indexes) return std::move(indexes).error();
+    if (!plan.is_new) withhold(*indexes, plan.typed, input_.txid);
     for (const IndexRow& index : indexes->put) {
       put_index(out_.batch, input_.session.no, plan.row.no, index);
     }
     if (plan.reads_all && !plan.is_new) {
       TableMigration records(shard_, input_, plan, report);
       if (Status done = records.run(*std::move(indexes), out_.batch); !done) return done;
+    } else if (!plan.is_new) {
+      if (Status fit = check_typed(plan, report); !fit) return fit;
     }
     out_.reports.push_back(std::move(report));
     if (out_.batch.bytes() <= limits::kMigrationBytesMax) return {};
     return Error{Errc::too_large, "The migration would write more than " +
                                       std::to_string(limits::kMigrationBytesMax) + " bytes"};
+  }
+
+  // What is safe leaves the records as they are, if they fit.
+  Status check_typed(const Plan& plan, MigrationReport& report) {
+    const FieldCheck check(plan.schema, plan.typed);
+    if (check.empty()) return {};
+    MvccTable table(shard_, input_.session.no, plan.row);
+    Status ready = table.load();
+    if (ready) {
+      ready = table.begin(
+          {input_.session.sid, plan.row.owner, input_.txid, perms::RWX, input_.oldest_reader});
+    }
+    if (!ready) return ready;
+    const auto found = table.find_misfits(check, [] { return false; });
+    if (!found) return found.error();
+    report.records = found->looked_at;
+    report.failed = found->records;
+    for (const auto& [id, misfit] : found->first) report.failures.push_back({id, misfit.why});
+    if (found->records == 0 || input_.dry_run) return {};
+    return misfits_error(plan.row.id, *found, check);
   }
 
   Shard& shard_;

@@ -3,7 +3,8 @@
 // versions, their indexes follow, and older readers see what they saw.
 //
 // A table whose schema changes in a way that is not safe is read as a whole, each of its records
-// must fit. What is safe costs no look at the records.
+// must fit. What is safe leaves the records as they are; only where a field gets its type they are
+// looked at, and must fit in it.
 
 #pragma once
 

@@ -62,9 +62,9 @@ class SqlEngine::Connection {
     // Sorts stay in memory, where the heap limit holds them. Small pages: the schema takes two.
     Status done = run("PRAGMA temp_store=MEMORY; PRAGMA page_size=512");
     if (done) done = add_sql_functions(db, state_);
-    if (done) done = create_sql_table(db, state_);
-    // Under the guard their first use would be refused.
+    // Under the guard their first use would be refused. The table may be named like one of them.
     if (done) done = run("SELECT 1 FROM json_each('[]'), json_tree('[]')");
+    if (done) done = create_sql_table(db, state_);
     if (done) done = install_sql_guard(db, state_);
     sqlite3_progress_handler(db, kStepsBetweenLooks, look_at_clock, &state_);
     return done;
@@ -123,8 +123,7 @@ class SqlEngine::Connection {
     const bool explains = sqlite3_stmt_isexplain(raw) != 0;
     statement.writes = sqlite3_stmt_readonly(raw) == 0 && !explains;
     if (statement.writes && !statement.columns.empty()) {
-      return Error(Errc::exec_failed, "RETURNING is not available",
-                   "Give the id yourself, or read the record afterwards.");
+      return sql_no_returning();
     }
     statement.shape = state_.shape;
     statement.needs = statement.writes ? state_.needs : state_.needs | perms::R__;

@@ -19,11 +19,11 @@
 namespace kontract {
 
 struct SqlColumn {
-  std::string path;      // of the field; also the column's name
-  std::string type;      // as SQLite has it: INTEGER, NUMERIC, TEXT, BOOLEAN or nothing
-  bool boolean = false;  // 0 and 1 are stored as false and true
-  bool json = false;     // array or object: text that is JSON is stored as what it says
-  bool read_only = false;
+  std::string path;        // of the field; also the column's name
+  std::string type;        // as SQLite has it: INTEGER, NUMERIC, TEXT, BOOLEAN or nothing
+  bool boolean = false;    // 0 and 1 are stored as false and true
+  bool json = false;       // array or object: text that is JSON is stored as what it says
+  bool read_only = false;  // once it has a value, which the table sees to
 };
 
 class SqlTable {

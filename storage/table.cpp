@@ -272,7 +272,10 @@ Status MvccTable::redo(const std::vector<RecordChange>& changes) {
     auto before = record_to_change(change.id, in);
     if (!before) return std::move(before).error();
     if (change.data) {
-      const Json data = Json::parse(*change.data, nullptr, /*allow_exceptions=*/false);
+      Json data = Json::parse(*change.data, nullptr, /*allow_exceptions=*/false);
+      // Who may change what was asked then.
+      Status fits = schema_ ? schema_->prepare(change.id, data, nullptr) : Status();
+      if (!fits) return fits;
       if (Status put = put_fitted(change.id, *before, data); !put) return put;
     } else if (before->live()) {
       changed();

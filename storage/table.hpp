@@ -17,6 +17,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -24,6 +25,7 @@
 #include <utility>
 #include <vector>
 
+#include "storage/field_check.hpp"
 #include "storage/index.hpp"
 #include "storage/json.hpp"
 #include "storage/record_change.hpp"
@@ -96,13 +98,19 @@ class Table {
   // later begins anew, with a txid after theirs, and does them again. In between it asks, at its
   // old txid, whether what it has seen still holds.
   virtual std::vector<RecordChange> changes() const = 0;  // in the order in which to do them again
-  // They were let in when they were made first. Errors: txn_conflict if others made one impossible;
-  // schema_violation (unique); storage_full, overloaded, too_large.
+  // They were let in when they were made first, but the schema may be another by now. Errors:
+  // txn_conflict if others made one impossible; schema_violation; storage_full, overloaded,
+  // too_large.
   virtual Status redo(const std::vector<RecordChange>& changes) = 0;
   // Errors: txn_conflict if a transaction that is not before this one changed the record.
   // REQUIRES: nothing is staged.
   virtual Status require_unchanged(std::string_view id) = 0;
   virtual Txid last_write() const = 0;  // of the last transaction that was sealed; 0: none yet
+
+  // Looks at all records. Ends early, with what it has by then, once `over` says so. Asks for no
+  // permission. Errors: storage_corrupt.
+  virtual Result<Misfits> find_misfits(const FieldCheck& check,
+                                       const std::function<bool()>& over) = 0;
 
   // Adds to `batch` the removal of superseded versions that no reader at or after `oldest_reader`
   // sees and whose retention is over; at most `ops_max` operations. Returns whether more is left.

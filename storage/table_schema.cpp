@@ -1,5 +1,8 @@
 // What a schema adds to the operations of MvccTable.
 
+#include <algorithm>
+#include <iterator>
+
 #include "storage/mvcc_table.hpp"
 
 namespace kontract {
@@ -36,9 +39,41 @@ Status MvccTable::set_row(TableRow row) {
 std::uint64_t MvccTable::shape() const {
   std::uint64_t shape = schemas_read_;
   for (const IndexRow& index : indexes_.rows()) {
-    if (index.state == IndexState::ready) shape = shape * 65'537 + index.no + 1;
+    if (serves_sql(index)) shape = shape * 65'537 + index.no + 1;
   }
   return shape;
+}
+
+bool MvccTable::serves_sql(const IndexRow& index) const {
+  return index.state == IndexState::ready && index.since <= current_;
+}
+
+std::vector<IndexRow> MvccTable::indexes() const {
+  std::vector<IndexRow> rows;
+  std::copy_if(indexes_.rows().begin(), indexes_.rows().end(), std::back_inserter(rows),
+               [this](const IndexRow& index) { return serves_sql(index); });
+  return rows;
+}
+
+Result<Misfits> MvccTable::find_misfits(const FieldCheck& check,
+                                        const std::function<bool()>& over) {
+  constexpr std::uint64_t kRecordsBetweenLooks = 256;
+  constexpr std::size_t kFirstMax = 5;
+  Misfits found;
+  auto records = scan({});
+  if (!records) return std::move(records).error();
+  for (;;) {
+    if (found.looked_at % kRecordsBetweenLooks == 0 && over()) return found;
+    auto more = (*records)->next();
+    if (!more) return std::move(more).error();
+    if (!*more) return found;
+    ++found.looked_at;
+    const RecordView& record = (*records)->record();
+    auto misfit = check.misfit(record.data);
+    if (!misfit) continue;
+    ++found.records;
+    if (found.first.size() < kFirstMax) found.first.emplace_back(record.id, *std::move(misfit));
+  }
 }
 
 // `data` as it is stored.

@@ -81,17 +81,16 @@ int deny(SqlState& state, Error reason) {
   return SQLITE_DENY;
 }
 
+// Whether no record may have it set. Fields that are read-only once they are written are the
+// table's to refuse.
 bool read_only(const SqlState& state, std::string_view column) {
   if (column.starts_with('_') || sql_same_name(column, "rowid")) {
     // A declared field may begin so as well.
     return std::none_of(state.fields.begin(), state.fields.end(), [&](const SqlField& field) {
-      return sql_same_name(field.column.path, column) && !field.column.read_only;
+      return sql_same_name(field.column.path, column);
     });
   }
-  if (sql_same_name(column, "id")) return true;
-  return std::any_of(state.fields.begin(), state.fields.end(), [&](const SqlField& field) {
-    return field.column.read_only && sql_same_name(field.column.path, column);
-  });
+  return sql_same_name(column, "id");
 }
 
 // _order has the name rowid as well.
@@ -254,7 +253,19 @@ Error sql_error(sqlite3* db, int rc, const SqlState& state) {
                                                  "string or blob",
                                                  "oversized"};
   if (starts_with_any(message, kLimits)) return Error(Errc::exec_limit, message);
+  if (message.starts_with("UPSERT")) {
+    return Error(Errc::exec_failed, "ON CONFLICT is not available",
+                 "INSERT OR REPLACE and INSERT OR IGNORE go by the id; table.update merges into a "
+                 "record, and makes it if it is not there.");
+  }
+  if (message.find("RETURNING is not available") != message.npos) return sql_no_returning();
   return Error(Errc::exec_failed, message);
+}
+
+Error sql_no_returning() {
+  return {Errc::exec_failed, "RETURNING is not available",
+          "Give the id yourself, or read the record before or afterwards; table.batch makes one "
+          "transaction of several statements."};
 }
 
 }  // namespace kontract

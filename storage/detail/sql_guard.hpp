@@ -33,5 +33,6 @@ Status install_sql_guard(sqlite3* db, SqlState& state);
 
 // What SQLite says of a statement that failed, as an error of ours. `state.error` comes first.
 Error sql_error(sqlite3* db, int rc, const SqlState& state);
+Error sql_no_returning();
 
 }  // namespace kontract

@@ -141,9 +141,13 @@ class Writer {
 
   Status overlay(Json& data, std::size_t field) {
     const SqlField& its = state_.fields[field];
-    if (its.column.read_only) return sql_read_only(its.column.path);
     auto value = json_of(at(kSqlFirstField + static_cast<int>(field)), its);
     if (!value) return std::move(value).error();
+    if (value->is_null() && its.column.read_only) {
+      // To the table, one that is missing is one that is kept.
+      const Json* member = find_member(data, its.column.path);
+      if (member != nullptr && !member->is_null()) return sql_read_only(its.column.path);
+    }
     set_field(data, its.column.path, *std::move(value));
     return {};
   }

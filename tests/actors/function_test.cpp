@@ -349,6 +349,59 @@ TEST_F(FunctionTest, OneThatOnlyReadsKeepsToItsSnapshot) {
   EXPECT_EQ(error_in(call("s", "writes")).code, Errc::permission_denied);
 }
 
+TEST_F(FunctionTest, AReaderOfBeforeAFieldWasTypedAnswersAsAScanWould) {
+  Gate gate;
+  Backend backend;
+  backend.function({.name = "gate", .perm = perms::none},
+                   [&](FunctionContext& ctx) { return pass(ctx, gate); });
+  backend.function({.name = "f", .perm = perms::R__}, [](FunctionContext& ctx) -> Task<Json> {
+    auto accounts = ctx.table("accounts");
+    const auto before = co_await accounts.get("a");
+    co_await ctx.session("other").call("gate");
+    const ExecResult found = co_await accounts.exec("SELECT id FROM accounts WHERE balance = 100");
+    co_return found.rows;
+  });
+  add_functions(std::move(backend));
+  ASSERT_TRUE(call("s", "table.set", {"accounts", "a", {{"balance", "100"}}}).result);
+  ASSERT_TRUE(call("s", "table.set", {"accounts", "b", {{"balance", 100}}}).result);
+  const std::uint64_t id = send("s", "f");
+  gate.wait_for_knock();
+  set("a", 100);
+  const Json schema = {{"fields", {{"balance", {{"type", "integer"}, {"index", true}}}}}};
+  ASSERT_TRUE(call("s", "table.alter", {"accounts", {{"schema", schema}}}).result);
+  ASSERT_TRUE(eventually([&] {
+    const Answer plan = call("s", "table.exec",
+                             {"accounts",
+                              "EXPLAIN QUERY PLAN SELECT id FROM accounts WHERE "
+                              "balance = 100"});
+    return plan.result && plan.result->find("index on balance") != std::string::npos;
+  }));
+  gate.open();
+  const Answer answer = answers_->wait(id);
+  ASSERT_TRUE(answer.result) << answer.result.error().message;
+  EXPECT_EQ(Json::parse(*answer.result).size(), 2u) << *answer.result;
+}
+
+TEST_F(FunctionTest, WhatItWroteMustFitASchemaThatCameMeanwhile) {
+  Gate gate;
+  Backend backend;
+  backend.function({.name = "gate", .perm = perms::none},
+                   [&](FunctionContext& ctx) { return pass(ctx, gate); });
+  backend.function({.name = "f"}, [](FunctionContext& ctx) -> Task<void> {
+    const Json text = {{"balance", "5"}};
+    co_await ctx.table("accounts").set("c", text);
+    co_await ctx.session("other").call("gate");
+  });
+  add_functions(std::move(backend));
+  const std::uint64_t id = send("s", "f");
+  gate.wait_for_knock();
+  const Json schema = {{"fields", {{"balance", {{"type", "integer"}}}}}};
+  ASSERT_TRUE(call("s", "table.alter", {"accounts", {{"schema", schema}}}).result);
+  gate.open();
+  EXPECT_EQ(error_in(answers_->wait(id)).code, Errc::schema_violation);
+  EXPECT_EQ(get("c"), Json());
+}
+
 template <class... Name>
 Json path(Name... names) {
   return Json::array({Json::array({names...})});

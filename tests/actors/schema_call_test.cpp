@@ -138,6 +138,68 @@ TEST_F(SchemaCallTest, AnAlterThatIsNotSafeSaysWhatToDo) {
   EXPECT_EQ(ok("room", "table.schema", {"t"}), schema);
 }
 
+// SQL would find the text as a number by a scan and miss it by an index.
+TEST_F(SchemaCallTest, AFieldThatRecordsHoldWithAnotherTypeIsNotAdded) {
+  ok("room", "table.create", {"t"});
+  ok("room", "table.set", {"t", "1", {{"n", 5}}});
+  ok("room", "table.set", {"t", "2", {{"n", "5"}}});
+  for (const char* field : {R"({"type": "integer"})", R"({"type": "integer", "index": true})"}) {
+    SCOPED_TRACE(field);
+    const Json schema = {{"fields", {{"n", json(field)}}}};
+    const std::uint64_t altered = send("room", "table.alter", {"t", {{"schema", schema}}});
+    const std::uint64_t behind = send("room", "table.get", {"t", "1"});
+    const Answer refused = answers_->wait(altered);
+    ASSERT_FALSE(refused.result) << *refused.result;
+    EXPECT_EQ(refused.result.error().code, Errc::schema_violation);
+    EXPECT_THAT(refused.result.error().message,
+                HasSubstr("1 record does not fit a field that is added; it is '2': Field 'n'"));
+    EXPECT_THAT(refused.result.error().hint, HasSubstr(R"({"retype":{"field":"n")"));
+    EXPECT_TRUE(answers_->wait(behind).result);
+    EXPECT_EQ(ok("room", "table.schema", {"t"}), nullptr);
+    EXPECT_TRUE(index_states("room", "t").empty());
+  }
+  ok("room", "table.set", {"t", "3", {{"n", "x"}}});  // still under the old one
+  ok("room", "table.alter", {"t", {{"schema", json(R"({"fields": {"n": {"type": "any"}}})")}}});
+  ok("room", "table.alter",
+     {"t", {{"schema", json(R"({"fields": {"n": {"type": "any"}, "m": {"type": "string"}}})")}}});
+  EXPECT_EQ(ok("room", "table.schema", {"t"})["fields"]["m"]["type"], "string");
+  expect_sound();
+}
+
+TEST_F(SchemaCallTest, ASessionWhoseRecordsDoNotFitAnAddedFieldGoesOnUntilAStepConvertsThem) {
+  ok("room", "table.create", {"t"});
+  ok("room", "table.set", {"t", "1", {{"n", "5"}}});
+  const Json document = json(
+      R"({"version": 1, "tables": {"t": {"fields": {"n": {"type": "integer", "index": true}}}}})");
+  const Json dry = ok("room", "schema.apply", {document, {{"dry_run", true}}});
+  EXPECT_EQ(dry["sessions"][0]["tables"][0]["failed"], 1);
+  EXPECT_EQ(dry["sessions"][0]["tables"][0]["failures"][0]["id"], "1");
+  for (const bool asleep : {false, true}) {
+    SCOPED_TRACE(asleep);
+    ok("other", "schema.apply", {document});
+    if (asleep) restart();
+    ASSERT_TRUE(eventually([&] {
+      return ok("room", "session.info").value("schemaError", "").find("'1': Field 'n'") !=
+             std::string::npos;
+    }));
+    const Json info = ok("room", "session.info");
+    EXPECT_EQ(info["schemaVersion"], 0);
+    EXPECT_THAT(info["schemaError"].get<std::string>(), HasSubstr(R"({"retype":)"));
+    EXPECT_EQ(ok("room", "table.get", {"t", "1"})["n"], "5");
+    ok("room", "table.set", {"t", "2", {{"n", asleep ? "7" : "6"}}});
+    EXPECT_EQ(ok("room", "table.schema", {"t"}), nullptr);
+  }
+  Json cure = document;
+  cure["version"] = 2;
+  cure["steps"] = json(R"([{"retype": {"table": "t", "field": "n", "to": "integer"}}])");
+  ok("other", "schema.apply", {cure});
+  ASSERT_TRUE(eventually([&] { return ok("room", "session.info")["schemaVersion"] == 2; }));
+  EXPECT_EQ(ok("room", "table.get", {"t", "1"})["n"], 5);
+  EXPECT_EQ(ok("room", "table.get", {"t", "2"})["n"], 7);
+  EXPECT_EQ(ok("room", "table.exec", {"t", "SELECT id FROM t WHERE n = 5"})["rows"].size(), 1u);
+  expect_sound();
+}
+
 TEST_F(SchemaCallTest, OnlyAnAdministratorAlters) {
   ok("room", "table.create", {"t"});
   EXPECT_EQ(error("room", "table.alter", {"t"}), "KONTRACT_INVALID_REQUEST");

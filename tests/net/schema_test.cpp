@@ -55,5 +55,23 @@ TEST_F(SchemaOverWebSocketTest, ATableIsCreatedWithOneAndHoldsItsRecordsToIt) {
   EXPECT_EQ(result("table.pop", {"films"}), visible);
 }
 
+TEST_F(SchemaOverWebSocketTest, AFieldIsNotAddedOverValuesOfAnotherType) {
+  start();
+  WsClient client(port(), "room-1");
+  ASSERT_EQ(client.hello()["t"], "welcome");
+  EXPECT_EQ(client.ask(1, "table.create", {"t"})["t"], "result");
+  EXPECT_EQ(client.ask(2, "table.set", {"t", "r1", {{"n", "5"}}})["t"], "result");
+  const Json schema = Json::parse(R"({"fields":{"n":{"type":"integer","index":true}}})");
+  const Json refused = client.ask(3, "table.alter", {"t", {{"schema", schema}}});
+  EXPECT_EQ(refused["code"], "KONTRACT_SCHEMA_VIOLATION");
+  EXPECT_EQ(refused["status"], 422);
+  EXPECT_EQ(refused["retry"], false);
+  EXPECT_EQ(client.ask(4, "table.schema", {"t"})["result"], nullptr);
+  EXPECT_EQ(client.ask(5, "table.set", {"t", "r1", {{"n", 5}}})["t"], "result");
+  EXPECT_EQ(client.ask(6, "table.alter", {"t", {{"schema", schema}}})["t"], "result");
+  const Json found = client.ask(7, "table.exec", {"t", "SELECT id FROM t WHERE n = '5'"});
+  EXPECT_EQ(found["result"]["rows"], Json::parse(R"([{"id":"r1"}])"));
+}
+
 }  // namespace
 }  // namespace kontract

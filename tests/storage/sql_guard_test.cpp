@@ -265,6 +265,29 @@ TEST_F(SqlGuardTest, OneStatementAndNothingFancy) {
   });
 }
 
+TEST_F(SqlGuardTest, WhatVirtualTablesLackSaysWhatToDoInstead) {
+  struct Hint {
+    const char* sql;
+    const char* message;
+    const char* hint;
+  };
+  for (const Hint& c : {
+           Hint{"INSERT INTO movies(id) VALUES ('m1') ON CONFLICT(id) DO UPDATE SET n = 9",
+                "ON CONFLICT is not available", "table.update"},
+           Hint{"INSERT INTO movies(id) VALUES ('x') RETURNING id", "RETURNING is not available",
+                "Give the id yourself"},
+           Hint{"DELETE FROM movies RETURNING id", "RETURNING is not available", "table.batch"},
+           Hint{"UPDATE movies SET n = 5 RETURNING id", "RETURNING is not available",
+                "table.batch"},
+       }) {
+    SCOPED_TRACE(c.sql);
+    const auto refused = engine_.exec(c.sql, nullptr);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().message, c.message);
+    EXPECT_NE(refused.error().hint.find(c.hint), std::string::npos) << refused.error().hint;
+  }
+}
+
 TEST_F(SqlGuardTest, WhatRunsAwayIsStopped) {
   const auto repeated = [](const std::string& part, int times) {
     std::string text;

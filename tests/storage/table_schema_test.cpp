@@ -90,6 +90,33 @@ TEST_P(TableSchemaTest, AReadOnlyFieldStaysUntilTheRecordIsDeleted) {
   EXPECT_EQ(get("u1"), R"({"email":"b"})");
 }
 
+// Statements refused to write such a field at all.
+TEST_P(TableSchemaTest, SqlWritesAReadOnlyFieldOnceAsSetDoes) {
+  use(R"({"fields":{"email":{"type":"string","perm":4},"n":{"type":"integer"}}})");
+  const auto sql = [&](const char* statement) {
+    return run([&](Table& t) { return t.exec(statement, nullptr); });
+  };
+  constexpr const char* kOne = R"({"columns":[],"rows":[],"changes":1})";
+  EXPECT_EQ(sql("INSERT INTO users (id, email) VALUES ('u1', 'a'), ('u2', NULL)"),
+            R"({"columns":[],"rows":[],"changes":2})");
+  EXPECT_EQ(get("u1"), R"({"email":"a"})");
+  for (const char* refused :
+       {"UPDATE users SET email = 'b' WHERE id = 'u1'", "UPDATE users SET email = NULL",
+        "UPDATE users SET n = 1, email = email || 'b'",
+        "REPLACE INTO users (id, email) VALUES ('u1', 'b')",
+        "UPDATE users SET email = o.id FROM users o WHERE o.id = 'u2' AND users.id = 'u1'"}) {
+    SCOPED_TRACE(refused);
+    EXPECT_EQ(sql(refused), "KONTRACT_PERMISSION_DENIED");
+    EXPECT_EQ(message_, "Field 'email' is read-only");
+  }
+  EXPECT_EQ(sql("UPDATE users SET email = 'a', n = 2 WHERE id = 'u1'"), kOne);
+  EXPECT_EQ(sql("UPDATE users SET email = NULL WHERE id = 'u2'"), kOne);
+  EXPECT_EQ(sql("UPDATE users SET email = 'c' WHERE id = 'u2'"), kOne);
+  EXPECT_EQ(sql("UPDATE users SET email = 'd' WHERE id = 'u2'"), "KONTRACT_PERMISSION_DENIED");
+  EXPECT_EQ(get("u1"), R"({"email":"a","n":2})");
+  EXPECT_EQ(get("u2"), R"({"email":"c"})");
+}
+
 TEST_P(TableSchemaTest, AFieldWrittenInTheTransactionIsReadOnlyInItToo) {
   use(R"({"fields":{"email":{"type":"string","perm":4}}})");
   EXPECT_EQ(run([](Table& t) {
