@@ -67,11 +67,8 @@ void SessionDO::alter(const CallPtr& call) {
     return call->reply.fail(std::move(status).error());
   }
   const Txid txid = call->context.current_txid;
-  if (!may_administer(*call)) {
-    return call->reply.fail(Error(Errc::forbidden, "Only the group admin may alter tables",
-                                  "Use a token whose ugroups has admin, or start the server with "
-                                  "--owners-create-tables."),
-                            txid);
+  if (Status may = check_admin(*call, "alter tables"); !may) {
+    return call->reply.fail(std::move(may).error(), txid);
   }
   const std::string& id = call->args[0].get_ref<const std::string&>();
   TableEntry* entry = find_table_of(*call, id);

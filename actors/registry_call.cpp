@@ -37,10 +37,8 @@ void SessionDO::registry_exec(Call& call) {
         wrong_arguments("Wrong number of arguments: " + std::to_string(args.size())));
   }
   if (!args[0].is_string()) return call.reply.fail(wrong_arguments("The SQL must be a string"));
-  if (!may_administer(call)) {
-    return call.reply.fail(Error(Errc::forbidden, "Only the group admin may use the registry",
-                                 "Use a token whose ugroups has admin, or start the server with "
-                                 "--owners-create-tables."));
+  if (Status may = check_admin(call, "use the registry"); !may) {
+    return call.reply.fail(std::move(may).error());
   }
   RegistryView view{.owner = handle_->identity().owner, .tables = {}, .transactions = {}};
   for (const auto& [id, entry] : tables_) view.tables.push_back(entry.row);

@@ -100,11 +100,8 @@ void SessionDO::schema_apply(const CallPtr& call) {
     return call->reply.fail(std::move(status).error());
   }
   const Txid txid = call->context.current_txid;
-  if (!may_administer(*call)) {
-    return call->reply.fail(Error(Errc::forbidden, "Only the group admin may apply a schema",
-                                  "Use a token whose ugroups has admin, or start the server with "
-                                  "--owners-create-tables."),
-                            txid);
+  if (Status may = check_admin(*call, "apply a schema"); !may) {
+    return call->reply.fail(std::move(may).error(), txid);
   }
   auto options = parse_options(call->args.size() > 1 ? call->args[1] : Json());
   if (!options) return call->reply.fail(std::move(options).error(), txid);

@@ -2,12 +2,11 @@
 
 #include <caf/all.hpp>
 
+#include "actors/detail/call_arguments.hpp"
 #include "actors/detail/continuation.hpp"
 #include "actors/detail/send_when.hpp"
 #include "actors/detail/session_actor_access.hpp"
 #include "actors/settle.hpp"
-#include "storage/schema.hpp"
-#include "storage/wall_clock.hpp"
 
 namespace kontract {
 
@@ -15,20 +14,10 @@ using namespace std::chrono_literals;
 
 namespace {
 
-Error invalid(std::string message, std::string hint = {}) {
-  return {Errc::invalid_request, std::move(message), std::move(hint)};
-}
-
 Error denied(std::string_view function, Perm needs) {
   return {Errc::permission_denied, "Insufficient permissions",
           std::string(function) + " needs permission bits " + std::to_string(needs) +
               " (R=4, W=2, X=1), which this connection's token does not grant."};
-}
-
-Status check_count(const Call& call, std::size_t min, std::size_t max, std::string_view usage) {
-  if (call.args.size() >= min && call.args.size() <= max) return {};
-  return invalid("Wrong number of arguments: " + std::to_string(call.args.size()),
-                 "Call it as " + std::string(usage) + ".");
 }
 
 }  // namespace
@@ -258,8 +247,11 @@ Status SessionDO::admit(Call& call, Perm needs, Perm may_need) {
   return {};
 }
 
-bool SessionDO::may_administer(const Call& call) const {
-  return options_.owners_create_tables || call.context.peer->in_group("admin");
+Status SessionDO::check_admin(const Call& call, std::string_view to) const {
+  if (options_.owners_create_tables || call.context.peer->in_group("admin")) return {};
+  return Error(Errc::forbidden, "Only the group admin may " + std::string(to),
+               "Use a token whose ugroups has admin, or start the server with "
+               "--owners-create-tables.");
 }
 
 void SessionDO::to_table(const CallPtr& call, const TableFunction& function) {
@@ -273,190 +265,12 @@ void SessionDO::to_table(const CallPtr& call, const TableFunction& function) {
   caf::anon_send(actor_of(*entry), call);
 }
 
-void SessionDO::batch(const CallPtr& call) {
-  const std::string hint = "Call it as table.batch([[function, arguments...], ...]).";
-  if (call->args.size() != 1 || !call->args[0].is_array()) {
-    return call->reply.fail(invalid("table.batch takes one array of operations", hint));
-  }
-  Json& operations = call->args[0];
-  if (operations.size() > limits::kBatchOpsMax) {
-    return call->reply.fail(Error(Errc::too_large,
-                                  "The batch has " + std::to_string(operations.size()) +
-                                      " operations; the limit is " +
-                                      std::to_string(limits::kBatchOpsMax),
-                                  "Split it into several calls."));
-  }
-  std::map<std::string, std::vector<JointPart::Operation>, std::less<>> parts;
-  Perm needs = operations.empty() ? perms::R__ : perms::none;
-  Perm may_need = perms::none;
-  for (std::size_t slot = 0; slot < operations.size(); ++slot) {
-    Json& operation = operations[slot];
-    const std::string where = "Operation " + std::to_string(slot + 1) + ": ";
-    if (!operation.is_array() || operation.empty() || !operation[0].is_string()) {
-      return call->reply.fail(invalid(where + "must be [function, arguments...]", hint));
-    }
-    const std::string name = operation[0].get<std::string>();
-    const TableFunction* function = find_table_function(name);
-    if (function == nullptr) {
-      return call->reply.fail(invalid(
-          where + shown(name) + " cannot be part of a batch",
-          "A batch takes table.get, set, update, delete, push, pop, shift, query and exec."));
-    }
-    operation.erase(0);
-    if (Status checked = check_table_args(*function, operation); !checked) {
-      return call->reply.fail(invalid(where + checked.error().message, checked.error().hint));
-    }
-    needs |= function->needs;
-    may_need |= function->may_need;
-    std::string table = operation[0].get<std::string>();
-    parts[std::move(table)].push_back({slot, function, std::move(operation)});
-  }
-  if (Status status = admit(*call, needs, may_need); !status) {
-    return call->reply.fail(std::move(status).error());
-  }
-  const auto combine = [](const std::vector<JsonText>& results) {
-    JsonText text = "[";
-    for (const JsonText& result : results) {
-      if (text.size() > 1) text += ',';
-      text += result;
-    }
-    return text += ']';
-  };
-  start_joint(call, std::move(parts), operations.size(), combine);
-}
-
-void SessionDO::list(const CallPtr& call) {
-  Status status = check_count(*call, 0, 0, "table.list()");
-  if (status) status = admit(*call, perms::R__);
-  if (!status) return call->reply.fail(std::move(status).error());
-  std::map<std::string, std::vector<JointPart::Operation>, std::less<>> parts;
-  std::vector<std::pair<std::string, Perm>> rows;
-  for (const auto& [id, entry] : tables_) {
-    if (entry.row.owner != call->context.peer->owner) continue;
-    parts[id].push_back({rows.size(), nullptr, Json::array()});
-    rows.emplace_back(id, entry.row.permissions);
-  }
-  const std::size_t slots = rows.size();
-  const auto combine = [rows = std::move(rows)](const std::vector<JsonText>& counts) {
-    JsonText text = "[";
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      if (i > 0) text += ',';
-      text += R"({"id":)";
-      append_json_string(text, rows[i].first);
-      text += R"(,"permissions":)" + std::to_string(rows[i].second) + R"(,"records":)" + counts[i] +
-              '}';
-    }
-    return text += ']';
-  };
-  start_joint(call, std::move(parts), slots, combine);
-}
-
-void SessionDO::start_joint(
-    const CallPtr& call,
-    std::map<std::string, std::vector<JointPart::Operation>, std::less<>> parts, std::size_t slots,
-    Joint::Combine combine) {
-  if (parts.empty()) {
-    Answer answer{combine({}), call->told_txid};
-    return deliver_when_settled(log_, call->settle_after, std::move(call->reply),
-                                std::move(answer));
-  }
-  for (const auto& [id, operations] : parts) {
-    if (find_table_of(*call, id) == nullptr) return not_found(*call, id);
-  }
-  const auto joint =
-      std::make_shared<Joint>(call, log_, epoch_, parts.size(), slots, std::move(combine));
-  for (auto& [id, operations] : parts) {
-    const JointPartPtr part = std::make_shared<JointPart>(joint, std::move(operations));
-    lent_.erase(id);
-    caf::anon_send(actor_of(*find_table(id)), part);
-  }
-}
-
 void SessionDO::open(Call& call) {
   JsonText text = R"({"sid":)";
   append_json_string(text, facts_->sid);
   text += R"(,"txid":)" + std::to_string(txids_->last()) + '}';
   const Ticket wait_for = std::max(unsettled_registry(), txids_->last_settles_after());
   deliver_when_settled(log_, wait_for, std::move(call.reply), {std::move(text), txids_->last()});
-}
-
-void SessionDO::create(Call& call) {
-  const Txid txid = call.context.current_txid;
-  if (!may_administer(call)) {
-    return call.reply.fail(Error(Errc::forbidden, "Only the group admin may create tables",
-                                 "Use a token whose ugroups has admin, or start the server with "
-                                 "--owners-create-tables."),
-                           txid);
-  }
-  if (!call.args[0].is_string()) return call.reply.fail(invalid("The table's id must be a string"));
-  TableRow row;
-  row.id = call.args[0].get<std::string>();
-  row.owner = call.context.peer->owner;
-  row.ptr = make_ptr(row.id);
-  if (call.args.size() > 1 && !call.args[1].is_null()) {
-    const Json& given = call.args[1];
-    if (!given.is_object()) return call.reply.fail(invalid("The options must be an object"));
-    for (const auto& [key, value] : given.items()) {
-      if (key == "permissions" && value.is_number_integer() && value.get<std::int64_t>() >= 0 &&
-          value.get<std::int64_t>() <= perms::RWX) {
-        row.permissions = value.get<Perm>();
-      } else if (key == "ptr" && value.is_string()) {
-        row.ptr = value.get<std::string>();
-      } else if (key == "schema") {
-        if (value.is_null()) continue;
-        Result<Schema> schema = Schema::parse(value);
-        if (!schema) return call.reply.fail(std::move(schema).error(), txid);
-        row.schema = schema->to_json();
-      } else {
-        return call.reply.fail(
-            invalid("Option " + shown(key) + " is unknown or has a wrong value",
-                    "Known are permissions, an integer 0..7, ptr, of A-Za-z0-9_, and schema."));
-      }
-    }
-  }
-  Status valid = validate_table_id(row.id);
-  if (valid) valid = validate_ptr(row.ptr);
-  if (!valid) return call.reply.fail(std::move(valid).error(), txid);
-  // That a table is there may rest on a create that is not durable yet.
-  const auto taken = [&](Error error) {
-    deliver_when_settled(log_, call.settle_after, std::move(call.reply), {std::move(error), txid});
-  };
-  if (tables_.contains(row.id)) {
-    return taken(
-        invalid("Table " + row.id + " exists already", "Drop it first, or use another name."));
-  }
-  for (const auto& [id, entry] : tables_) {
-    if (entry.row.ptr == row.ptr) return taken(invalid("ptr " + row.ptr + " belongs to " + id));
-  }
-  JsonText text = R"({"ptr":)";
-  append_json_string(text, row.ptr);
-  text += '}';
-  change_registry(call, {.created = {std::move(row)}}, std::move(text));
-}
-
-void SessionDO::drop(Call& call) {
-  const Txid txid = call.context.current_txid;
-  if (!may_administer(call)) {
-    return call.reply.fail(Error(Errc::forbidden, "Only the group admin may drop tables"), txid);
-  }
-  if (!call.args[0].is_string()) return call.reply.fail(invalid("The table's id must be a string"));
-  const std::string id = call.args[0].get<std::string>();
-  if (find_table_of(call, id) == nullptr) return not_found(call, id);
-  change_registry(call, {.dropped = {id}}, "true");
-}
-
-void SessionDO::schema(Call& call) {
-  if (!call.args[0].is_string()) return call.reply.fail(invalid("The table's id must be a string"));
-  const std::string& id = call.args[0].get_ref<const std::string&>();
-  const TableEntry* entry = find_table(id);
-  if (entry == nullptr || entry->row.owner != call.context.peer->owner) return not_found(call, id);
-  Answer answer{entry->row.schema.empty() ? JsonText("null") : entry->row.schema,
-                call.context.current_txid};
-  if (!allows(entry->row.permissions, perms::R__)) {
-    answer.result = Error(Errc::permission_denied, "Insufficient permissions",
-                          "table.schema needs R, which table " + id + " does not allow.");
-  }
-  deliver_when_settled(log_, call.settle_after, std::move(call.reply), std::move(answer));
 }
 
 void SessionDO::facts(Call& call) {
@@ -523,171 +337,6 @@ void SessionDO::close_table(const TableAddress& actor) {
   actor->attach_functor(
       [self = SessionAddress(this)] { caf::anon_send(self, SessionPurge{true}); });
   caf::anon_send(actor, TableClose{});
-}
-
-// ------------------------------------------------------------------------------------- life
-
-Status SessionDO::ensure_loaded() {
-  // A failed group took with it what was not durable: the registry and the reservation are read
-  // again. The tables see to themselves.
-  if (facts_ && epoch_ == log_.epoch()) return {};
-  return load(/*may_migrate=*/facts_ == nullptr);
-}
-
-// A migration takes it that LMDB has all of the session, and that no table has an actor.
-Status SessionDO::load(bool may_migrate) {
-  // The actor of a table whose drop failed may still write; what it writes must be read then.
-  if (tables_closing_ > 0) {
-    return Error(Errc::overloaded, "A table of the session is being dropped", "Try again at once.");
-  }
-  lent_.clear();
-  const bool again = facts_ != nullptr;
-  const Epoch epoch = log_.epoch();
-  const Result<ReadTxn> txn = shard_.environment().read();
-  if (!txn) return txn.error();
-  Result<std::optional<SessionRow>> stored = load_session(*txn, handle_->identity());
-  if (!stored) return std::move(stored).error();
-  const bool is_new = !*stored;
-  SessionRow row;
-  std::vector<TableRow> rows;
-  const Txid next_txid = txids_ ? txids_->peek() : 1;
-  if (is_new) {
-    if (Status admitted = log_.admit(/*frees_space=*/false); !admitted) return admitted;
-    row.no = shard_.allocate_session_no();
-    row.sid = make_uuid_v7();
-    row.created_ms = now_ms();
-  } else {
-    row = **std::move(stored);
-    Result<std::vector<TableRow>> there = load_tables(*txn, row.no);
-    if (!there) return std::move(there).error();
-    rows = *std::move(there);
-  }
-  Txid first = std::max(is_new ? 1 : row.reserved_until, next_txid);
-  WriteBatch batch;
-  std::optional<Migration> migration;
-  if (may_migrate) {
-    auto pending = pending_migration(*txn, row, rows, first);
-    if (!pending) return std::move(pending).error();
-    migration = *std::move(pending);
-  }
-  if (txids_ && row.schema_version < txids_->row().schema_version) {
-    schema_error_ = "The migration could not be stored; the next wake tries again";
-  }
-  if (migration) {
-    row = migration->session;
-    rows = std::move(migration->tables);
-    batch = std::move(migration->batch);
-    ++first;
-  }
-  Ticket ticket = 0;
-  if (is_new || migration) {
-    row.reserved_until = first + limits::kTxidBlock;
-    put_session(batch, handle_->identity(), row);
-    ticket = log_.append(std::move(batch), epoch, nullptr);
-  }
-  std::map<std::string, TableEntry, std::less<>> tables;
-  for (TableRow& table : rows) {
-    TableEntry entry{table, {}, again ? log_.appended() : ticket};
-    // An actor that is still there goes on; after a restart of the session its table is the same.
-    if (TableEntry* known = find_table(table.id); known != nullptr && known->row.no == table.no) {
-      entry.actor = known->actor;
-      if (entry.actor) entry.restart_after = known->restart_after;
-      // What it knows of its row may be a change that failed.
-      if (entry.actor) caf::anon_send(entry.actor, TableSetRow{table});
-    }
-    tables.emplace(table.id, std::move(entry));
-  }
-  facts_ = std::make_shared<const SessionFacts>(SessionFacts{handle_->identity(), row.sid, row.no});
-  txids_.emplace(log_, epoch, handle_->identity(), row, ticket, first);
-  tables_ = std::move(tables);
-  epoch_ = epoch;
-  registry_ticket_ = ticket;
-  if (ticket == 0 && !purging_) anon_send(SessionAddress(this), SessionPurge{});
-  if (migration && migration->drops) purge_when_applied();
-  return {};
-}
-
-Ticket SessionDO::unsettled_registry() const {
-  return log_.acknowledged(registry_ticket_) ? 0 : registry_ticket_;
-}
-
-void SessionDO::schedule_tick(Clock::time_point from) {
-  if (std::exchange(tick_scheduled_, true)) return;
-  const Clock::duration wait = from + options_.idle - Clock::now();
-  delayed_anon_send(SessionAddress(this), std::max<Clock::duration>(wait, 1ms), SessionTick{true});
-}
-
-void SessionDO::maintain_tables() {
-  if (!txids_) return;
-  lent_.clear();
-  const TableMaintain maintain{oldest_reader(txids_->peek())};
-  for (const auto& [id, entry] : tables_) {
-    if (entry.actor) caf::anon_send(entry.actor, maintain);
-  }
-}
-
-void SessionDO::tick(bool timer) {
-  if (timer) tick_scheduled_ = false;
-  const bool stopping = SessionActorAccess::stopping(*handle_);
-  if (stopping) wake_sleepers();
-  const bool idle = stopping || Clock::now() - last_used_ >= options_.idle;
-  const bool busy =
-      SessionActorAccess::in_flight(*handle_) > 0 ||
-      (!stopping && (holds_calls() || transactions_.size() > 0 || purging_ || tables_closing_ > 0));
-  if (!idle || busy) {
-    maintain_tables();
-    // When stopping, the last answer ticks.
-    if (!stopping) schedule_tick(idle ? Clock::now() : last_used_);
-    return;
-  }
-  // Quiet: what the session and its tables wrote has been appended. The store alone must tell
-  // the next actor all of it.
-  if (!quiet_since_) {
-    maintain_tables();
-    quiet_since_ = log_.appended();
-  }
-  if (!stopping && log_.applied() < *quiet_since_) {
-    log_.when_applied(*quiet_since_, send_when(SessionAddress(this), SessionTick{}));
-    return;
-  }
-  if (SessionActorAccess::try_passivate(*handle_)) {
-    quit();
-  } else if (!stopping) {
-    schedule_tick(Clock::now());
-  }
-}
-
-// What was appended so far may belong to the dropped tables, and the drop itself must be seen.
-void SessionDO::purge_when_applied() {
-  purging_ = true;
-  log_.when_applied(log_.appended(), send_when(SessionAddress(this), SessionPurge{}));
-}
-
-// A round removes some records of dropped tables; the next comes when it is applied.
-void SessionDO::purge(bool table_ended) {
-  if (table_ended) {
-    --tables_closing_;
-    continue_reload();
-    return purge_when_applied();
-  }
-  purging_ = false;
-  if (!facts_ || tables_closing_ > 0) return;
-  if (epoch_ != log_.epoch()) {
-    guarded([&] { static_cast<void>(ensure_loaded()); });  // which comes back here
-    return;
-  }
-  // With no room left, the next wake goes on.
-  if (!log_.admit(/*frees_space=*/true)) return;
-  const Result<ReadTxn> txn = shard_.environment().read();
-  if (!txn) return;
-  WriteBatch batch;
-  const Result<bool> more = purge_dropped(*txn, facts_->no, limits::kBatchOpsMax, batch);
-  if (!more) shard_.options().alarm(more.error().message);
-  if (!more || batch.empty()) return;
-  const Ticket ticket = log_.append(std::move(batch), epoch_, nullptr);
-  if (!*more) return;
-  purging_ = true;
-  log_.when_applied(ticket, send_when(SessionAddress(this), SessionPurge{}));
 }
 
 }  // namespace kontract

@@ -146,12 +146,13 @@ class SessionDO final : public SessionAddress::base {
   void handle(const CallPtr& call);
   void dispatch(const CallPtr& call);
   Status admit(Call& call, Perm needs, Perm may_need = perms::none);  // permission and txid
-  bool may_administer(const Call& call) const;  // create, change and drop tables
+  // Whether the caller may change the session's tables. Errors: forbidden, to do what `to` says.
+  Status check_admin(const Call& call, std::string_view to) const;
   void to_table(const CallPtr& call, const TableFunction& function);
-  void batch(const CallPtr& call);
+  void batch(const CallPtr& call);  // actors/joint_call.cpp, as the next
   void list(const CallPtr& call);
   void open(Call& call);
-  void create(Call& call);
+  void create(Call& call);  // actors/table_call.cpp, as the next two
   void drop(Call& call);
   void schema(Call& call);
   void alter(const CallPtr& call);  // actors/alter_call.cpp, as the next
@@ -223,7 +224,7 @@ class SessionDO final : public SessionAddress::base {
   Status commit(const CommitTransaction& request, caf::typed_response_promise<Result<Txid>> reply);
   Status end(Txid txid, const std::string& owner);
 
-  // Life.
+  // Life: actors/session_life.cpp.
   Status ensure_loaded();
   Status load(bool may_migrate);
   void tick(bool timer);

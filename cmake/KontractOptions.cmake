@@ -29,6 +29,14 @@ if(KONTRACT_COVERAGE)
   target_link_options(kontract_options INTERFACE --coverage)
 endif()
 
+# The allocator of the programs that serve. Blocks are freed on other threads than those that made
+# them, over and over (a record by the commit log), which glibc's allocator does slowly
+# (docs/architecture.md). A program that embeds the libraries chooses its own.
+add_library(kontract_allocator INTERFACE)
+if(NOT (KONTRACT_ASAN OR KONTRACT_FUZZ))
+  target_link_libraries(kontract_allocator INTERFACE PkgConfig::jemalloc)
+endif()
+
 find_program(CCACHE ccache)
 if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   set(CMAKE_CXX_COMPILER_LAUNCHER "${CCACHE}")
