@@ -296,6 +296,26 @@ TEST_F(SchemaCallTest, ASessionThatCannotFollowStaysAsItWasAndSaysWhy) {
   expect_sound();
 }
 
+TEST_F(SchemaCallTest, OptionsThatAreNoneAreRefused) {
+  struct Case {
+    const char* name;
+    Json options;
+    const char* message;
+  };
+  for (const Case& c :
+       {Case{"no object", 5, "must be an object"},
+        Case{"unknown", {{"colour", true}}, "Option colour is unknown"},
+        Case{"a number for yes", {{"dry_run", 1}}, "Option dry_run is unknown or has a wrong"},
+        Case{"no place", {{"dry_run", true}, {"after", 5}}, "Option after is unknown or has a"},
+        Case{"a place of nobody", {{"dry_run", true}, {"after", "x"}}, "not what a page gave"}}) {
+    SCOPED_TRACE(c.name);
+    const Error error = failure("admin", "schema.apply", {json(kFirst), c.options});
+    EXPECT_EQ(error.code, Errc::invalid_request);
+    EXPECT_THAT(error.message, HasSubstr(c.message));
+  }
+  EXPECT_EQ(ok("admin", "schema.show"), nullptr);
+}
+
 TEST_F(SchemaCallTest, ADryRunSeesWhatWasToldBeforeIt) {
   ok("admin", "schema.apply", {json(kFirst)});
   for (int i = 0; i < 20; ++i) {

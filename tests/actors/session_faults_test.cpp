@@ -153,6 +153,32 @@ TEST_F(DeadTableTest, ItsSuccessorWaitsForWhatItHadAppended) {
   EXPECT_EQ(at_last("table.get", {"a", "x"})["n"], 1);
 }
 
+TEST_F(DeadTableTest, WhatItsSuccessorHoldsBackIsRefusedWhenTheLogFails) {
+  ok("room", "table.create", {"a"});
+  ok("room", "table.get", {"a", "x"});
+  settle();
+  std::uint64_t set = 0;
+  std::vector<std::uint64_t> reads;
+  const FailingSync failing(EIO);
+  {
+    const WriteTxn held = hold_writes();
+    set = send("room", "table.set", {"a", "x", {{"n", 1}}});
+    kill();
+    const std::size_t answered = answers_->count();
+    const std::uint64_t last = last_call_;
+    EXPECT_TRUE(eventually([&] {
+      reads.push_back(send("room", "table.get", {"a", "x"}));
+      answers_->wait(send("room", "session.info"));
+      return answers_->count() < answered + (last_call_ - last);
+    }));
+  }
+  EXPECT_EQ(answers_->wait(set).result.error().name(), "KONTRACT_STORAGE_CORRUPT");
+  const Answer read = answers_->wait(reads.back());
+  ASSERT_FALSE(read.result) << "what it would show is not known";
+  EXPECT_THAT(std::string(read.result.error().name()),
+              ::testing::AnyOf("KONTRACT_STORAGE_CORRUPT", "KONTRACT_OVERLOADED"));
+}
+
 TEST_F(DeadTableTest, ABatchWhoseTableDiesHappensNowhere) {
   ok("room", "table.create", {"a"});
   ok("room", "table.create", {"b"});
@@ -514,7 +540,7 @@ class TransactionFaultTest : public SessionFaultTest {
   Reply ask(Message message) {
     std::optional<Reply> reply;
     caf::scoped_actor self(*system_);
-    self->request(session_, 30s, std::move(message))
+    self->request(session_, kPatience, std::move(message))
         .receive([&](Reply& got) { reply = std::move(got); },
                  [](const caf::error& error) { ADD_FAILURE() << caf::to_string(error); });
     return std::move(*reply);
@@ -537,7 +563,7 @@ TEST_F(TransactionFaultTest, ATransactionWhoseTxidIsNotDurableIsNotBegun) {
 TEST_F(TransactionFaultTest, BeginAndCommitAreAnsweredWhenTheirTxidsAreDurable) {
   caf::scoped_actor self(*system_);
   std::optional<WriteTxn> held(hold_writes());
-  auto begin = self->request(session_, 30s, BeginTransaction{"tenant-1"});
+  auto begin = self->request(session_, kPatience, BeginTransaction{"tenant-1"});
   const Txid begun_at = ask<Txid>(GetMinActiveTxid{});  // it was handled
   EXPECT_TRUE(self->mailbox().empty());
   held.reset();

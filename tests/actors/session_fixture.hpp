@@ -22,6 +22,9 @@
 
 namespace kontract {
 
+// How long a test waits for what has to come: longer than any machine is busy.
+inline constexpr std::chrono::seconds kPatience{120};
+
 // Collects the answers of calls by id.
 class Answers final : public ReplyTarget {
  public:
@@ -34,8 +37,8 @@ class Answers final : public ReplyTarget {
 
   Answer wait(std::uint64_t call_id) {
     std::unique_lock lock(mutex_);
-    const bool came = changed_.wait_for(lock, std::chrono::seconds(30),
-                                        [&] { return answers_.contains(call_id); });
+    const bool came =
+        changed_.wait_for(lock, kPatience, [&] { return answers_.contains(call_id); });
     if (!came) return {Error(Errc::timeout, "the test waited in vain"), 0};
     return answers_.at(call_id);
   }
@@ -57,6 +60,7 @@ class SessionFixture : public ::testing::Test {
     std::string pattern = (std::filesystem::temp_directory_path() / "kontract-XXXXXX").string();
     ASSERT_NE(mkdtemp(pattern.data()), nullptr);
     store_options_.data = pattern;
+    store_options_.sql.time = kPatience;
     start();
   }
 
@@ -146,7 +150,7 @@ class SessionFixture : public ::testing::Test {
   // Waits for a condition that another thread brings about.
   template <class Condition>
   static bool eventually(Condition condition) {
-    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    const auto until = std::chrono::steady_clock::now() + kPatience;
     while (!condition()) {
       if (std::chrono::steady_clock::now() > until) return false;
       std::this_thread::yield();

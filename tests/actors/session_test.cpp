@@ -280,6 +280,40 @@ TEST_F(SessionTest, ABatchWhoseResultsAreTooLargeIsRefused) {
   EXPECT_EQ(error("room", "table.batch", Json::array({operations})), "KONTRACT_TOO_LARGE");
 }
 
+TEST_F(SessionTest, ABatchThatWritesTooMuchIsRefusedAndWritesNothing) {
+  Json operations = Json::array();
+  for (const char* table : {"a", "b"}) {
+    ok("room", "table.create", {table});
+    for (int i = 0; i < 12; ++i) {
+      operations.push_back(
+          {"table.set", table, std::to_string(i), {{"text", std::string(200'000, 'x')}}});
+    }
+  }
+  EXPECT_EQ(error("room", "table.batch", Json::array({operations})), "KONTRACT_TOO_LARGE");
+  for (const Json& table : ok("room", "table.list")) EXPECT_EQ(table["records"], 0);
+}
+
+TEST_F(SessionTest, SqlDoesNotShowWhatNobodyMayRead) {
+  const Json schema = {{"fields",
+                        {{"email", {{"type", "string"}, {"unique", true}}},
+                         {"pin", {{"type", "integer"}, {"perm", perms::_W_}}}}}};
+  ok("room", "table.create", {"users", {{"schema", schema}}});
+  for (int i = 0; i < 3; ++i) {
+    ok("room", "table.set",
+       {"users", "u" + std::to_string(i), {{"email", std::to_string(i)}, {"pin", 1234}}});
+  }
+  for (const char* where :
+       {"", " WHERE id = 'u1'", " WHERE email = '1'", " WHERE data->>'pin' IS NULL"}) {
+    SCOPED_TRACE(where);
+    const Json rows =
+        ok("room", "table.exec", {"users", std::string("SELECT * FROM users") + where})["rows"];
+    EXPECT_GE(rows.size(), 1U);
+    EXPECT_EQ(rows.dump().find("1234"), std::string::npos) << rows;
+  }
+  EXPECT_EQ(error("room", "table.exec", {"users", "SELECT pin FROM users"}),
+            "KONTRACT_EXEC_FAILED");
+}
+
 TEST_F(SessionTest, BatchesOverTablesAndSingleCallsMixInOrder) {
   ok("room", "table.create", {"a"});
   ok("room", "table.create", {"b"});

@@ -200,7 +200,7 @@ TEST(LifecycleTest, AFullDiskRefusesWritesGoesOnReadingAndIsFreedByTheBallast) {
     ASSERT_EQ(got->result["v"].get<std::string>().size(), text.size());
   }
   ASSERT_TRUE(std::filesystem::remove(data.path() / "ballast"));
-  const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(120);
   bool freed = false;
   while (!freed && std::chrono::steady_clock::now() < patience) {
     freed = client->call("table.set", {"t", "after", {{"v", text}}}).has_value();

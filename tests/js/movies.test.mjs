@@ -121,10 +121,12 @@ test('an index is used where there is one', { skip: missing }, async (t) => {
   }
 });
 
-test('joins of the whole table by an index end in time', { skip: missing }, async () => {
+test('joins of the whole table go by an index', { skip: missing }, async () => {
   const [movies] = TABLES;
-  const [[pairs]] = await rowsOf(movies, `SELECT count(*) FROM {T} AS a JOIN {T} AS b
-    ON {b:Director} = {a:Director} AND b.id > a.id`);
+  const sql = `SELECT count(*) FROM {T} AS a JOIN {T} AS b
+    ON {b:Director} = {a:Director} AND b.id > a.id`;
+  assert.match(await planOf(movies, { sql }), /:index on Director/);
+  const [[pairs]] = await rowsOf(movies, sql);
   const films = new Map();
   let expected = 0;
   for (const { Director } of records.get('movies')) {

@@ -7,8 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { within } from './within.mjs';
 
-const READY_MS = 20_000;
-const EXIT_MS = 20_000;
+// Longer than any machine is busy.
+const READY_MS = 120_000;
+const EXIT_MS = 120_000;
 
 export class Server {
   // Directories and children go with this process, however it ends but by SIGKILL.

@@ -250,14 +250,14 @@ TEST_F(HttpTest, ACallThatTakesTooLongIsATimeout) {
   RawClient client(port());
   test::WsClient socket(port(), "room-1");
   ASSERT_EQ(socket.hello()["t"], "welcome");
-  socket.call(1, "table.create", {"t", Json::object()}, {{"timeout_ms", 20'000}});
+  socket.call(1, "table.create", {"t", Json::object()}, {{"timeout_ms", 60'000}});
   ASSERT_EQ(socket.next()["t"], "result");
   hold_writes();
   EXPECT_EQ(client.request(rpc("table.set", R"(["t","a",{}])")), 504);
   EXPECT_EQ(client.body()["error"], "KONTRACT_TIMEOUT");
   EXPECT_EQ(client.request(get("/health")), 200);  // and the late answer is nobody's
   release_writes();
-  socket.call(2, "table.set", {"t", "b", Json::object()}, {{"timeout_ms", 20'000}});
+  socket.call(2, "table.set", {"t", "b", Json::object()}, {{"timeout_ms", 60'000}});
   ASSERT_EQ(socket.next()["t"], "result");
   EXPECT_EQ(client.request(get("/health")), 200);
   EXPECT_EQ(client.body()["status"], "ok");

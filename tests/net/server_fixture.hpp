@@ -46,14 +46,17 @@ inline tcp::socket connect(asio::io_context& io, std::uint16_t port) {
   return socket;
 }
 
-// Starts an operation and waits until it is over, at most 20 s. Its handler takes an error code,
-// and maybe more.
+// How long a test waits for what has to come: longer than any machine is busy.
+inline constexpr std::chrono::seconds kPatience{120};
+
+// Starts an operation and waits until it is over, at most kPatience. Its handler takes an error
+// code, and maybe more.
 template <class Start>
 ErrorCode complete(asio::io_context& io, Start start) {
   ErrorCode result = asio::error::timed_out;
   start([&result](ErrorCode error, auto&&...) { result = error; });
   io.restart();
-  io.run_for(std::chrono::seconds(20));
+  io.run_for(kPatience);
   EXPECT_NE(result, asio::error::timed_out) << "the test waited in vain";
   return result;
 }
@@ -208,6 +211,10 @@ class ServerFixture : public ::testing::Test {
     ASSERT_NE(mkdtemp(pattern.data()), nullptr);
     directory_path_ = pattern;
     options_.port = 0;
+    // What a test does not set itself does not end because the machine is busy.
+    options_.handshake_timeout = test::kPatience;
+    options_.message_timeout = test::kPatience;
+    options_.call_timeout = options_.call_timeout_max;
   }
 
   void TearDown() override {
@@ -222,6 +229,7 @@ class ServerFixture : public ::testing::Test {
     store.map_bytes = limits::kGiB;
     store.disk_floor_bytes = 0;
     store.ballast_bytes = 0;
+    store.sql.time = test::kPatience;
     auto opened = Store::open(store);
     ASSERT_TRUE(opened) << opened.error().message;
     store_ = std::move(*opened);
@@ -285,10 +293,10 @@ class ServerFixture : public ::testing::Test {
   }
   void release_writes() { held_.clear(); }
 
-  // For what no message tells. Fails the test after 20 s.
+  // For what no message tells. Fails the test after kPatience.
   template <class Condition>
   void wait_until(Condition condition) {
-    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    const auto until = std::chrono::steady_clock::now() + test::kPatience;
     while (!condition()) {
       if (std::chrono::steady_clock::now() > until) FAIL() << "waited in vain";
       std::this_thread::yield();

@@ -149,12 +149,22 @@ TEST_F(WebSocketTest, TheFirstMessageMustBeAHelloOfVersionOne) {
   }
 }
 
+// A client that was upgraded before the server's handshake_timeout. On a busy machine that may take
+// more than one attempt.
+std::unique_ptr<WsClient> upgraded(std::uint16_t port) {
+  std::unique_ptr<WsClient> client;
+  do {
+    client = std::make_unique<WsClient>(port, "room-1");
+  } while (client->status() != 101);
+  return client;
+}
+
 TEST_F(WebSocketTest, AConnectionWithoutHelloIsClosedInTime) {
   options_.handshake_timeout = 200ms;
   start();
-  WsClient client(port(), "room-1");
-  EXPECT_EQ(client.next()["code"], "KONTRACT_TIMEOUT");
-  EXPECT_THAT(client.closing(), Pair(kPolicy, "KONTRACT_TIMEOUT"));
+  const auto client = upgraded(port());
+  EXPECT_EQ(client->next()["code"], "KONTRACT_TIMEOUT");
+  EXPECT_THAT(client->closing(), Pair(kPolicy, "KONTRACT_TIMEOUT"));
   wait_until([&] { return server_->metrics().connections == 0; });
 }
 
@@ -162,9 +172,9 @@ TEST_F(WebSocketTest, ASessionThatDoesNotOpenInTimeEndsTheConnection) {
   options_.handshake_timeout = 200ms;
   start();
   hold_writes();  // and a new session is one
-  WsClient client(port(), "room-1");
-  EXPECT_EQ(client.hello()["code"], "KONTRACT_TIMEOUT");
-  EXPECT_THAT(client.closing(), Pair(kPolicy, "KONTRACT_TIMEOUT"));
+  const auto client = upgraded(port());
+  EXPECT_EQ(client->hello()["code"], "KONTRACT_TIMEOUT");
+  EXPECT_THAT(client->closing(), Pair(kPolicy, "KONTRACT_TIMEOUT"));
 }
 
 TEST_F(WebSocketTest, BadMessagesAreErrorsAndTheConnectionGoesOn) {
@@ -338,9 +348,10 @@ TEST_F(WebSocketTest, TheSocketIsNotReadWhileTheCallsInFlightAreAtTheLimit) {
 TEST_F(WebSocketTest, SilenceEndsTheConnection) {
   options_.heartbeat = 100ms;
   start();
-  auto client = joined();
-  EXPECT_EQ(client->next()["code"], "KONTRACT_TIMEOUT");
-  EXPECT_THAT(client->closing(), Pair(kPolicy, "KONTRACT_TIMEOUT"));
+  WsClient client(port(), "room-1");
+  EXPECT_EQ(client.hello()["t"], "welcome");
+  EXPECT_EQ(client.next()["code"], "KONTRACT_TIMEOUT");
+  EXPECT_THAT(client.closing(), Pair(kPolicy, "KONTRACT_TIMEOUT"));
 }
 
 TEST_F(WebSocketTest, AnOwnerHasOnlySoManyConnections) {
@@ -396,13 +407,13 @@ TEST_F(WebSocketTest, FarMoreAnswersThanMayWaitEndTheConnectionAtOnce) {
   WsClient lazy(port(), "room-1", options);
   ASSERT_EQ(lazy.hello()["t"], "welcome");
   hold_writes();  // so that all calls are in flight when the first answer comes
-  const auto before = server_->metrics().frames_in;
+  const auto before = server_->metrics();
   for (int id = 1; id <= kRecords; ++id) lazy.call(id, "table.pop", {"t"});
-  wait_until([&] { return server_->metrics().frames_in == before + kRecords; });
-  const auto released = std::chrono::steady_clock::now();
+  wait_until([&] { return server_->metrics().frames_in == before.frames_in + kRecords; });
   release_writes();
   wait_until([&] { return server_->metrics().refused == 1; });
-  EXPECT_LT(std::chrono::steady_clock::now() - released, 5s);  // what a slow reader is given
+  // Had it been given a slow reader's time, all answers would have been queued.
+  EXPECT_LT(server_->metrics().frames_out, before.frames_out + kRecords);
   EXPECT_THAT(lazy.closing(), Pair(kPolicy, "KONTRACT_OVERLOADED"));
 }
 
@@ -429,7 +440,9 @@ TEST_F(WebSocketTest, APingIsAnsweredAndAFloodOfThemEndsTheConnection) {
   auto client = joined();
   client->ping();
   EXPECT_EQ(client->beat(1)["t"], "heartbeat");
-  for (int i = 0; i < 40; ++i) client->send_bytes(std::string("\x89\x80\0\0\0\0", 6));
+  std::string flood;
+  for (int i = 0; i < 200; ++i) flood += std::string("\x89\x80\0\0\0\0", 6);
+  client->send_bytes(flood);
   EXPECT_EQ(client->next()["code"], "KONTRACT_RATE_LIMITED");
   EXPECT_THAT(client->closing(), Pair(kPolicy, "KONTRACT_RATE_LIMITED"));
 }
@@ -545,14 +558,19 @@ TEST_F(TokenWebSocketTest, TwoOwnersHaveTwoSessionsOfOneName) {
 
 TEST_F(TokenWebSocketTest, TheConnectionEndsWithTheToken) {
   start();
-  const auto now = std::chrono::duration_cast<std::chrono::seconds>(
-      std::chrono::system_clock::now().time_since_epoch());
-  const auto expires = now - kTokenSkew + 2s;  // in at most two seconds, with the skew
-  WsClient client(port(), "room-1");
-  ASSERT_EQ(client.hello(
-                {{"token", token({{"iat", expires.count() - 60}, {"exp", expires.count()}})}})["t"],
-            "welcome");
-  EXPECT_EQ(client.next()["code"], "KONTRACT_SESSION_EXPIRED");
+  std::unique_ptr<WsClient> client;
+  Json welcome;
+  // A busy machine may not get through before the token ends; then it is given more time.
+  for (auto left = 2s; left < test::kPatience && welcome["t"] != "welcome"; left *= 2) {
+    const auto now = std::chrono::duration_cast<std::chrono::seconds>(
+        std::chrono::system_clock::now().time_since_epoch());
+    const auto expires = now - kTokenSkew + left;  // so that it is good for `left` at most
+    client = std::make_unique<WsClient>(port(), "room-1");
+    welcome = client->hello(
+        {{"token", token({{"iat", expires.count() - 60}, {"exp", expires.count()}})}});
+  }
+  ASSERT_EQ(welcome["t"], "welcome");
+  EXPECT_EQ(client->next()["code"], "KONTRACT_SESSION_EXPIRED");
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "net/client.hpp"
 #include "runtime/cli.hpp"
 #include "runtime/runtime.hpp"
 
@@ -74,6 +75,41 @@ TEST_F(CliSchemaTest, ADocumentIsTriedAppliedAndShown) {
   EXPECT_EQ(outcome.code, 1);
   EXPECT_THAT(outcome.err, HasSubstr("KONTRACT_SCHEMA_VIOLATION: Table movies"));
   EXPECT_THAT(outcome.err, HasSubstr(R"({"drop":{"table":"movies"}})"));
+}
+
+TEST_F(CliSchemaTest, ADryRunNamesEachRecordThatDoesNotFit) {
+  run({"schema", "apply",
+       file(R"({"version": 1, "tables": {"movies": {"fields": {"year": {"type": "string"}}},
+                                         "old": {}}})")});
+  {
+    Options options;
+    options.store.data = data();
+    options.store.ballast_bytes = 0;
+    options.server.port = 0;
+    const auto runtime = Runtime::start(options);
+    ASSERT_TRUE(runtime) << runtime.error().message;
+    ClientOptions to;
+    to.url = "ws://127.0.0.1:" + std::to_string((*runtime)->port());
+    to.session = "room";
+    Client client(to);
+    ASSERT_TRUE(client.call("table.set", {"movies", "m1", {{"year", "1994"}}}));
+    ASSERT_TRUE(client.call("table.set", {"movies", "m2", {{"year", "soon"}}}));
+  }
+  const std::string document =
+      file(R"({"version": 2, "tables": {"movies": {"fields": {"year": {"type": "integer"}}}},
+               "steps": [{"retype": {"table": "movies", "field": "year", "to": "integer"}},
+                         {"drop": {"table": "old"}}]})");
+  Outcome outcome = run({"schema", "apply", "--dry-run", document});
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_THAT(outcome.out, HasSubstr("room     movies  change  2        1        1\n"));
+  EXPECT_THAT(outcome.out, HasSubstr("room     old     drop    0        0        0\n"));
+  EXPECT_THAT(outcome.out, HasSubstr("room, movies, record \"m2\": Field 'year'"));
+  EXPECT_THAT(outcome.out, HasSubstr("1 sessions with 1 records that fail would stay as they are"));
+  outcome = run({"schema", "apply", "--dry-run", "--json", document});
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_EQ(Json::parse(outcome.out)["totals"]["failed"], 1);
+  EXPECT_EQ(Json::parse(run({"schema", "apply", "--json", document}).out),
+            Json({{"version", 2}, {"applied", true}}));
 }
 
 TEST_F(CliSchemaTest, AFileThatIsNoDocumentIsSaidWhere) {

@@ -257,5 +257,60 @@ TEST_F(CheckTest, WhatIsNoDataDirectoryOrIsInUseIsAnError) {
   EXPECT_EQ(report.error().code, Errc::invalid_request);
 }
 
+TEST_F(CheckTest, APartThatBelongsElsewhereIsNamed) {
+  const auto says = [&](const std::string& part) {
+    for (const std::string& problem : check().problems) {
+      if (problem.find(part) != problem.npos) return true;
+    }
+    return false;
+  };
+  fs::remove_all(data_ / "shared");
+  fs::copy(data_ / "shard-00", data_ / "shared", fs::copy_options::recursive);
+  EXPECT_TRUE(says("shared/data.mdb is a shard, not the shared state"));
+  fs::remove_all(data_ / "shared");
+
+  StoreOptions options;
+  options.data = directory_.path() / "other";
+  options.shards = 2;
+  options.map_bytes = kMap;
+  options.disk_floor_bytes = options.ballast_bytes = 0;
+  ASSERT_TRUE(Store::open(options));
+  fs::remove_all(data_ / "shard-00");
+  fs::copy(options.data / "shard-01", data_ / "shard-00", fs::copy_options::recursive);
+  EXPECT_TRUE(says("shard-00/data.mdb is not shard 0 of 2"));
+  EXPECT_TRUE(says("shard-01/data.mdb is missing"));
+}
+
+TEST_F(CheckTest, AShardThatDoesNotSayItsFormatIsNamed) {
+  const auto expect = [&](const char* what) {
+    const CheckReport report = check();
+    ASSERT_EQ(report.problems.size(), 1U);
+    EXPECT_NE(report.problems[0].find(what), std::string::npos) << report.problems[0];
+  };
+  change([](WriteTxn& txn) { return txn.erase(Keyspace::meta, format::format_key()); });
+  expect("holds sessions but no row says in which format");
+
+  StoreOptions options;  // of one that has no sessions yet
+  data_ = options.data = directory_.path() / "empty";
+  options.map_bytes = kMap;
+  options.disk_floor_bytes = options.ballast_bytes = 0;
+  ASSERT_TRUE(Store::open(options));
+  change([](WriteTxn& txn) { return txn.erase(Keyspace::meta, format::format_key()); });
+  expect("has no row that says its format");
+}
+
+TEST_F(CheckTest, ADocumentOfSchemasThatIsNoneIsNamed) {
+  for (const char* text : {"{", R"({"version": 4})"}) {
+    SCOPED_TRACE(text);
+    change([&](WriteTxn& txn) {
+      const format::Key key = format::document_key("owner", 3);
+      return txn.put(Keyspace::registry, key.str(), format::document_value(key, text));
+    });
+    const CheckReport report = check();
+    ASSERT_EQ(report.problems.size(), 1U);
+    EXPECT_NE(report.problems[0].find("is not a document of schemas"), std::string::npos);
+  }
+}
+
 }  // namespace
 }  // namespace kontract

@@ -50,6 +50,30 @@ TEST(JsonPathTest, PlacesAValueWhereItIsThenFound) {
   }
 }
 
+TEST(JsonPathTest, TakesOutWhatIsFoundAndNothingElse) {
+  const Json data = json(R"({"a":{"b":1,"b.c":{"d":[2]}},"a.b":4,"a.x":null})");
+  struct Case {
+    const char* path;
+    const char* after;  // null: as before
+  };
+  for (const Case& c : {Case{"a", R"({"a.b":4,"a.x":null})"},
+                        Case{"a.b", R"({"a":{"b":1,"b.c":{"d":[2]}},"a.x":null})"},
+                        Case{"a.x", R"({"a":{"b":1,"b.c":{"d":[2]}},"a.b":4})"},
+                        Case{"a.b.c", R"({"a":{"b":1},"a.b":4,"a.x":null})"},
+                        Case{"a.b.c.d", R"({"a":{"b":1,"b.c":{}},"a.b":4,"a.x":null})"},
+                        Case{"a.z", nullptr}, Case{"a.b.c.d.e", nullptr}, Case{"z.a", nullptr}}) {
+    SCOPED_TRACE(c.path);
+    Json left = data;
+    const Json* found = find_path(data, c.path);
+    ASSERT_EQ(found != nullptr, c.after != nullptr);
+    EXPECT_EQ(take_path(left, c.path), found != nullptr ? *found : Json());
+    EXPECT_EQ(left, c.after != nullptr ? json(c.after) : data);
+  }
+  Json list = json("[1]");
+  EXPECT_EQ(take_path(list, "a"), nullptr);
+  EXPECT_EQ(list, json("[1]"));
+}
+
 TEST(JsonPathTest, TextWithoutPathsHasThemInNoReading) {
   struct Case {
     const char* data;

@@ -49,6 +49,15 @@ TEST(SchemaDocumentTest, WhatIsWrongIsSaidWithItsPlace) {
         Case{"a step", R"({"version": 1, "steps": [{"move": {}}]})", "steps[0]: a step is"},
         Case{"a step's key", R"({"version": 1, "steps": [{"drop": {}}]})",
              "steps[0].drop.table: expected"},
+        Case{"tables in a list", R"({"version": 1, "tables": []})", "tables: expected an object"},
+        Case{"a table in a list", R"({"version": 1, "tables": {"t": []}})",
+             "tables.t: expected an object"},
+        Case{"steps in an object", R"({"version": 1, "steps": {}})", "steps: expected an array"},
+        Case{"a step about nothing", R"({"version": 1, "steps": [{"drop": "t"}]})",
+             "steps[0].drop: expected an object"},
+        Case{"a retype to no type",
+             R"({"version": 1, "steps": [{"retype": {"table": "t", "field": "a", "to": "int"}}]})",
+             "steps[0].retype.to: 'int' is not a type; types are"},
         Case{"more in a step", R"({"version": 1, "steps": [{"drop": {"table": "t", "x": 1}}]})",
              "steps[0].drop: there is more"},
         Case{"a step of no table", R"({"version": 1, "steps": [{"check": {"table": "t"}}]})",
@@ -66,6 +75,25 @@ TEST(SchemaDocumentTest, WhatIsWrongIsSaidWithItsPlace) {
     EXPECT_EQ(parsed.error().code, Errc::invalid_request);
     EXPECT_THAT(parsed.error().message, HasSubstr(c.message));
   }
+}
+
+TEST(SchemaDocumentTest, ItsSizeIsLimited) {
+  Json tables = Json::object();
+  for (std::size_t i = 0; i < limits::kTablesPerSessionMax; ++i) {
+    tables["t" + std::to_string(i)] = Json::object();
+  }
+  Json steps = Json::array();
+  for (std::size_t i = 0; i < limits::kSchemaStepsMax; ++i) {
+    steps.push_back({{"check", {{"table", "t0"}}}});
+  }
+  Json given = {{"version", 1}, {"tables", tables}, {"steps", steps}};
+  EXPECT_TRUE(SchemaDocument::parse(given));
+  given["steps"].push_back(steps[0]);
+  EXPECT_THAT(SchemaDocument::parse(given).error().message, HasSubstr("steps: there may be 1000"));
+  given["steps"] = steps;
+  given["tables"]["more"] = Json::object();
+  EXPECT_THAT(SchemaDocument::parse(given).error().message,
+              HasSubstr("tables: a session has at most 256"));
 }
 
 TEST(SchemaDocumentTest, WhatIsNotSafeNeedsAStep) {

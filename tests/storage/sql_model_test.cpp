@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "tests/share.hpp"
 #include "tests/storage/index_driver.hpp"
 #include "tests/storage/sql_model.hpp"
 
@@ -454,15 +455,15 @@ TEST(SqlModelTest, AStatementAnswersWhatASearchOfTheRecordsFinds) {
       SCOPED_TRACE("seed " + std::to_string(seed) + (indexed ? ", with" : ", without") +
                    " indexes, retention " + std::to_string(retention.count()) + " h");
       SqlModelRun run(seed++, indexed, retention);
-      run.steps(600);
+      run.steps(test::share_of(600));
       if (HasFailure()) return;
       by_index += run.by_index();
       changes += run.changes();
       EXPECT_TRUE(indexed || run.by_index() == 0);
     }
   }
-  EXPECT_GT(by_index, 500) << "indexes that are never used prove nothing";
-  EXPECT_GT(changes, 500) << "statements that change nothing prove nothing";
+  EXPECT_GT(by_index, test::share_of(500)) << "indexes that are never used prove nothing";
+  EXPECT_GT(changes, test::share_of(500)) << "statements that change nothing prove nothing";
 }
 
 }  // namespace

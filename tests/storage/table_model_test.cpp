@@ -10,6 +10,7 @@
 #include <set>
 
 #include "storage/format.hpp"
+#include "tests/share.hpp"
 #include "tests/storage/table_driver.hpp"
 
 namespace kontract {
@@ -328,7 +329,7 @@ TEST(TableModelTest, ATableDoesWhatTheModelDoes) {
     for (int i = 0; i < 4; ++i, ++seed) {
       SCOPED_TRACE("seed " + std::to_string(seed) + ", retention " +
                    std::to_string(retention.count()) + " h");
-      ModelRun(seed, retention).steps(1500);
+      ModelRun(seed, retention).steps(test::share_of(1500));
       if (HasFailure()) return;
     }
   }
