@@ -131,6 +131,8 @@ void SessionDO::tick(bool timer) {
     quiet_since_ = log_.appended();
   }
   if (!stopping && log_.applied() < *quiet_since_) {
+    // A log that is broken would tell it at once, again and again.
+    if (!log_.admit(/*frees_space=*/true)) return schedule_tick(Clock::now());
     log_.when_applied(*quiet_since_, send_when(SessionAddress(this), SessionTick{}));
     return;
   }

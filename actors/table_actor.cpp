@@ -43,9 +43,14 @@ TableActor::behavior_type TableActor::make_behavior() {
         drain();
       },
       [this](TableResume) {
-        behind_barrier_ = false;
-        if (shard_.log().applied() < barrier_) return refuse_waiting();
-        drain();
+        if (!behind_barrier_) return;
+        if (shard_.log().applied() >= barrier_) {
+          behind_barrier_ = false;
+          drain();
+        } else if (!shard_.log().admit(/*frees_space=*/true)) {
+          behind_barrier_ = false;
+          refuse_waiting();
+        }
       },
   };
 }
@@ -63,10 +68,9 @@ void TableActor::on_exit() {
 void TableActor::take(Work work) {
   if (!busy() && !table_) wait_for_barrier();
   if (busy()) {
-    const bool closes = std::holds_alternative<TableClose>(work);
     waiting_.push_back(std::move(work));
     // A store without room may never let the barrier be reached.
-    if (closes && behind_barrier_ && !shard_.log().admit(/*frees_space=*/true)) refuse_waiting();
+    if (behind_barrier_ && !shard_.log().admit(/*frees_space=*/true)) refuse_waiting();
   } else {
     run(work);
   }
@@ -409,7 +413,12 @@ void TableActor::restart() {
 void TableActor::wait_for_barrier() {
   if (shard_.log().applied() >= barrier_) return;
   behind_barrier_ = true;
-  shard_.log().when_applied(barrier_, send_when(TableAddress(this), TableResume{}));
+  CommitLog& log = shard_.log();
+  log.when_applied(barrier_, send_when(TableAddress(this), TableResume{}));
+  // If it fails, what was acknowledged before it may wait for room, and is not applied for long.
+  if (!log.acknowledged(barrier_)) {
+    log.when_settled(barrier_, send_when(TableAddress(this), TableResume{}));
+  }
 }
 
 }  // namespace kontract

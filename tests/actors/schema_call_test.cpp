@@ -434,6 +434,8 @@ TEST_F(SchemaCallTest, AMigrationThatCannotBeStoredLeavesTheSessionAsItWas) {
     const testing::FailingWrite failing(ENOSPC);
     const Answer answer = call("room", "table.get", {"movies", "m"});
     ASSERT_FALSE(answer.result) << *answer.result;
+    EXPECT_THAT(answer.result.error().code, ::testing::AnyOf(Errc::storage_full, Errc::overloaded))
+        << answer.result.error().message;
   }
   Json info;
   ASSERT_TRUE(eventually([&] {
