@@ -40,6 +40,13 @@ class Unit final : public caf::execution_unit {
 
 void release_actor_system() { caf::logger::set_current_actor_system(nullptr); }
 
+SpawnScope::SpawnScope(caf::actor_system& system)
+    : was_of_it_(caf::logger::current_logger() == &system.logger()) {}
+
+SpawnScope::~SpawnScope() {
+  if (!was_of_it_) release_actor_system();
+}
+
 LocalRun::LocalRun() { ++local.scopes; }
 
 LocalRun::~LocalRun() {

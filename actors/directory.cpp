@@ -88,11 +88,11 @@ void SessionHandle::send(CallPtr call) {
     }
     if (!awake()) {
       auto self = shared_from_this();
+      const SpawnScope scope(directory_->system);
       directory_->awake.fetch_add(1);
       directory_->wakes.fetch_add(1);
       actor_ = std::make_unique<Actor>(
           Actor{directory_->system.spawn<SessionDO, caf::lazy_init>(std::move(self))});
-      release_actor_system();
       word_.fetch_or(kAwake, std::memory_order_acq_rel);
     }
   }

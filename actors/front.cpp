@@ -94,9 +94,9 @@ void FrontState::send(MiddlewareStepPtr step) {
     return step->call->reply.fail(runtime_stops());
   }
   if (!member.address) {
+    const SpawnScope scope(system);
     member.address =
         system.spawn<MiddlewareActor, caf::lazy_init>(shared_from_this(), middleware, number);
-    release_actor_system();
   }
   const MiddlewareAddress to = member.address;
   lock.unlock();

@@ -6,11 +6,28 @@
 
 #pragma once
 
+namespace caf {
+class actor_system;
+}
+
 namespace kontract {
 
 // CAF keeps the logger of a system alive through every thread that spawned an actor of it, and the
 // system's destructor waits for the logger. Called where a thread that is not CAF's has spawned.
 void release_actor_system();
+
+// The same at the end of a scope that spawns, on whatever thread: one that was the system's before,
+// such as a thread that runs its actors, stays it.
+class SpawnScope {
+ public:
+  explicit SpawnScope(caf::actor_system& system);
+  ~SpawnScope();
+  SpawnScope(const SpawnScope&) = delete;
+  SpawnScope& operator=(const SpawnScope&) = delete;
+
+ private:
+  const bool was_of_it_;
+};
 
 class LocalRun {
  public:

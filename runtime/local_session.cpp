@@ -43,6 +43,11 @@ void LocalReturn::close() {
   io_ = nullptr;
 }
 
+bool LocalReturn::closed() {
+  const std::lock_guard lock(mutex_);
+  return io_ == nullptr;
+}
+
 class LocalAnswer final : public ReplyTarget, public std::enable_shared_from_this<LocalAnswer> {
  public:
   explicit LocalAnswer(std::shared_ptr<LocalReturn> back) : back_(std::move(back)) {}
@@ -68,6 +73,13 @@ class LocalAnswer final : public ReplyTarget, public std::enable_shared_from_thi
     return *std::move(result_);
   }
 
+  // The result, if it has come and nothing is posted any more.
+  std::optional<Result<CallResult>> take_after_close() {
+    if (!back_->closed()) return std::nullopt;
+    const std::lock_guard lock(mutex_);
+    return std::move(result_);
+  }
+
   void then(LocalCall::Callback done) {
     std::unique_lock lock(mutex_);
     done_ = std::move(done);
@@ -82,9 +94,12 @@ class LocalAnswer final : public ReplyTarget, public std::enable_shared_from_thi
     return CallResult{Json::parse(*given.result), given.txid};
   }
 
-  // Both have come: the answer, and who wants it.
+  // Both have come: the answer, and who wants it, whose callback may hold this.
   void tell() {
-    back_->run([self = shared_from_this()] { self->done_(*std::move(self->result_)); });
+    back_->run([self = shared_from_this()] {
+      const LocalCall::Callback done = std::exchange(self->done_, nullptr);
+      done(*std::move(self->result_));
+    });
   }
 
   const std::shared_ptr<LocalReturn> back_;
@@ -128,6 +143,12 @@ std::shared_ptr<LocalAnswer> LocalCaller::call(std::string function, const Json&
 Result<CallResult> LocalCall::get() { return answer_->wait(); }
 
 void LocalCall::then(Callback done) { answer_->then(std::move(done)); }
+
+// A coroutine that goes on calling would otherwise be resumed deeper and deeper in its own stack.
+bool LocalCall::await_ready() {
+  awaited_ = answer_->take_after_close();
+  return awaited_.has_value();
+}
 
 void LocalCall::await_suspend(std::coroutine_handle<> waiting) {
   const auto answer = answer_;  // this one may be gone before then() returns

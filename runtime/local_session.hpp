@@ -37,15 +37,16 @@ class LocalCall {
   explicit LocalCall(std::shared_ptr<detail::LocalAnswer> answer) : answer_(std::move(answer)) {}
 
   // Blocks until it comes. Errors: those of the call; invalid_request on a thread that runs the
-  // runtime's io_context, which the answer may need (the call runs nevertheless).
+  // runtime's io_context, which the answer may need (the call runs nevertheless). Not in an actor
+  // of Host::actors, unnoticed: it holds a thread that the answer may need.
   Result<CallResult> get();
 
   // `done` is called once, on a thread that runs the runtime's io_context, and never from in here
   // unless the runtime has stopped; it must neither block nor throw.
   void then(Callback done);
 
-  // The coroutine goes on where `then` calls.
-  bool await_ready() const noexcept { return false; }
+  // The coroutine goes on where `then` calls; where it is, when the runtime has stopped.
+  bool await_ready();
   void await_suspend(std::coroutine_handle<> waiting);
   Result<CallResult> await_resume() { return std::move(*awaited_); }
 

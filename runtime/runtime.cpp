@@ -8,6 +8,7 @@
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
 #include <functional>
+#include <mutex>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -17,6 +18,7 @@
 #include "actors/local_run.hpp"
 #include "actors/routes.hpp"
 #include "runtime/detail/local_caller.hpp"
+#include "storage/assert.hpp"
 
 namespace kontract {
 
@@ -25,7 +27,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kNever = Clock::time_point::max();
-constexpr auto kStopPoll = 1ms;  // how often stop() looks whether what it waits for is over
+constexpr auto kStopPoll = 1ms;       // how often stop() looks whether what it waits for is over
+constexpr auto kLastAnswers = 200ms;  // of sessions, on their way back through middleware
 
 void run_until_stopped(boost::asio::io_context& io) {
   // A handler's exception must not end the thread: Beast lets some escape (docs/architecture.md).
@@ -36,17 +39,6 @@ void run_until_stopped(boost::asio::io_context& io) {
     } catch (const std::exception& failure) {
       spdlog::error("a handler failed: {}", failure.what());
     }
-  }
-}
-
-// Runs a handler if one is ready; true if it did.
-bool run_one(boost::asio::io_context& io) {
-  if (io.stopped()) io.restart();
-  try {
-    return io.poll_one() > 0;
-  } catch (const std::exception& failure) {
-    spdlog::error("a handler failed: {}", failure.what());
-    return true;
   }
 }
 
@@ -75,7 +67,10 @@ struct Runtime::Parts {
   std::shared_ptr<Server> server;
   std::shared_ptr<detail::LocalReturn> local;
   std::atomic<bool> serving{false};  // `server` is set, and stays
-  bool stopped = false;
+  std::mutex stop_mutex;
+  bool stopped = false;                      // under stop_mutex
+  std::atomic<std::thread::id> stopping_on;  // the thread that is, or was, in stop()
+  bool io_was_stopped = false;               // by the program
 
   Parts(Options given, const Host& lent, unsigned thread_count)
       : options(std::move(given)),
@@ -88,6 +83,7 @@ struct Runtime::Parts {
         local(std::make_shared<detail::LocalReturn>(io)) {}
 
   caf::actor_system& start_actors(unsigned thread_count);
+  bool run_one();
   bool wait_for(const std::function<bool()>& over, Clock::time_point until = kNever);
 };
 
@@ -100,11 +96,25 @@ caf::actor_system& Runtime::Parts::start_actors(unsigned thread_count) {
   return *own_actors;
 }
 
+// Runs a handler of a lent io_context if one is ready; true if it did.
+bool Runtime::Parts::run_one() {
+  if (io.stopped()) {
+    io_was_stopped = true;
+    io.restart();
+  }
+  try {
+    return io.poll_one() > 0;
+  } catch (const std::exception& failure) {
+    spdlog::error("a handler failed: {}", failure.what());
+    return true;
+  }
+}
+
 // On a lent io_context this thread may be the only one that can run what is waited for.
 bool Runtime::Parts::wait_for(const std::function<bool()>& over, Clock::time_point until) {
   while (!over()) {
     if (Clock::now() > until) return false;
-    if (!own_io && run_one(io)) continue;
+    if (!own_io && run_one()) continue;
     std::this_thread::sleep_for(kStopPoll);
   }
   return true;
@@ -238,9 +248,14 @@ std::string Runtime::metrics_text() const {
 
 void Runtime::stop() {
   Parts& parts = *parts_;
+  if (parts.stopping_on.load() == std::this_thread::get_id()) return;
+  // On one of its own threads it would wait for itself.
+  KONTRACT_ASSERT(!parts.own_io || !parts.io.get_executor().running_in_this_thread());
+  const std::lock_guard lock(parts.stop_mutex);
   if (std::exchange(parts.stopped, true)) return;
+  parts.stopping_on = std::this_thread::get_id();
+  parts.io_was_stopped = parts.io.stopped();
   const auto until = Clock::now() + parts.options.drain_timeout;
-  const bool io_was_stopped = parts.io.stopped();
   if (parts.server) {
     parts.server->drain();
     if (!parts.wait_for([&] { return parts.server->drained(); }, until)) {
@@ -261,15 +276,17 @@ void Runtime::stop() {
       spdlog::warn("sessions are still busy; waiting for their last commits");
     }
   }
-  if (parts.front) parts.front->close();
   // From here on without a limit: what follows takes away what actors and connections stand on.
   // What actors wrote is decided by the commit log, which does not hang for longer than the disk.
-  if (parts.directory) {
-    parts.wait_for([&] { return parts.directory->stopped() && parts.front->closed(); });
+  if (parts.directory) parts.wait_for([&] { return parts.directory->stopped(); });
+  if (parts.front) {
+    parts.wait_for([&] { return parts.front->stopped(); }, Clock::now() + kLastAnswers);
+    parts.front->close();
+    parts.wait_for([&] { return parts.front->closed(); });
   }
   if (parts.server) parts.wait_for([&] { return parts.server->drained(); });
-  parts.wait_for([&] { return parts.local->waiting() == 0; });
   parts.local->close();
+  parts.wait_for([&] { return parts.local->waiting() == 0; });
   std::atomic<bool> ended{false};
   std::thread actors_end([&] {
     parts.own_actors.reset();
@@ -278,7 +295,7 @@ void Runtime::stop() {
   parts.wait_for([&] { return ended.load(); });
   actors_end.join();
   parts.work.reset();
-  if (parts.own_io || io_was_stopped) parts.io.stop();
+  if (parts.own_io || parts.io_was_stopped) parts.io.stop();
   for (std::thread& thread : parts.threads) thread.join();
   parts.threads.clear();
   if (parts.store) {

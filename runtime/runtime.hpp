@@ -100,9 +100,10 @@ class Runtime {
   Store& store();
 
   // Stops accepting, finishes the calls in flight (at most drain_timeout), closes connections with
-  // 1001, ends all sessions, syncs. Idempotent; blocks. Not on a thread that the runtime made, nor
-  // on one of Host::actors. Runs handlers of Host::io meanwhile, so that it ends on any thread: on
-  // the only one that runs it, or when it was stopped and nobody is in its run() any more.
+  // 1001, ends all sessions, syncs. Idempotent, thread-safe; blocks. Not on a thread that the
+  // runtime made, nor on one of Host::actors. Runs handlers of Host::io meanwhile, so that it ends
+  // on any thread: on the only one that runs it, or when it is stopped; it is stopped again then.
+  // Called by such a handler it returns at once; none may destroy the runtime.
   void stop();
 
  private:

@@ -52,7 +52,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
     if (beast::websocket::is_upgrade(request_) && request_.target().starts_with("/ws/")) {
       // From here on the connection is kontract's.
       stream_.expires_never();
-      const kontract::Status taken = runtime_.accept(stream_.release_socket(), request_);
+      const kontract::Status taken = runtime_.accept(stream_.release_socket(), request_,
+                                                     beast::buffers_to_string(buffer_.data()));
       if (!taken) std::cerr << taken.error().message << "\n";
       return;
     }

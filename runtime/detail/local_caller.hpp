@@ -26,6 +26,7 @@ class LocalReturn : public std::enable_shared_from_this<LocalReturn> {
 
   std::size_t waiting();  // posted and not begun
   void close();           // nothing is posted after this
+  bool closed();
 
  private:
   void started();

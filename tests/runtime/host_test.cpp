@@ -126,6 +126,69 @@ TEST(HostTest, ItStopsWhenNobodyRunsTheIoContext) {
   EXPECT_TRUE(host->io().stopped());  // as it was found
 }
 
+TEST(HostTest, AnIoContextThatIsStoppedMeanwhileIsStoppedAfterwards) {
+  const TestFolder folder;
+  OneThread host;
+  auto runtime = must_start(options_in(folder), counting_backend(), {.io = &host.io()});
+  const LocalSession room = runtime->session("dev", "room-1");
+  ASSERT_TRUE(room.call("table.create", "t").get());
+  std::promise<void> stopped;
+  // What stop() waits for brings a callback, in which the program ends its io_context.
+  room.call("count.nap", 600'000).then([&](const Result<CallResult>&) { host.io().stop(); });
+  ASSERT_TRUE(room.call("table.list").get());
+  asio::post(host.io(), [&] {
+    runtime->stop();
+    stopped.set_value();
+  });
+  stopped.get_future().get();
+  EXPECT_TRUE(host.io().stopped());
+}
+
+TEST(HostTest, WhoStopsItSecondWaits) {
+  const TestFolder folder;
+  OneThread host;
+  auto runtime = must_start(options_in(folder), counting_backend(), {.io = &host.io()});
+  const LocalSession room = runtime->session("dev", "room-1");
+  ASSERT_TRUE(room.call("table.create", "t").get());
+  std::promise<void> stopping, go_on;
+  std::atomic<bool> first_is_over{false};
+  room.call("count.nap", 600'000).then([&](const Result<CallResult>&) {
+    runtime->stop();  // in a handler that stop() runs: at once
+    stopping.set_value();
+    go_on.get_future().get();
+  });
+  ASSERT_TRUE(room.call("table.list").get());
+  asio::post(host.io(), [&] {
+    runtime->stop();
+    first_is_over = true;
+  });
+  stopping.get_future().get();
+  std::thread second([&] {
+    runtime->stop();
+    EXPECT_TRUE(runtime->directory().stopped());
+    EXPECT_EQ(outcome(room.call("table.list").get()), "KONTRACT_OVERLOADED");
+    runtime.reset();
+  });
+  go_on.set_value();
+  second.join();
+  host.finish();
+  EXPECT_TRUE(first_is_over);
+}
+
+TEST(HostDeathTest, ItsOwnThreadsCannotStopIt) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const auto stop_in_callback = [] {
+    const TestFolder folder;
+    const auto runtime = must_start(options_in(folder));
+    std::promise<void> never;
+    runtime->session("dev", "room-1").call("table.list").then([&](const Result<CallResult>&) {
+      runtime->stop();
+    });
+    never.get_future().get();
+  };
+  EXPECT_DEATH(stop_in_callback(), "broken invariant");
+}
+
 TEST(HostTest, WhatItWroteIsThereForTheNext) {
   const TestFolder folder;
   OneThread host;
@@ -165,6 +228,22 @@ TEST(HostTest, AnActorSystemOfTheProgramRunsIt) {
   // The actors that ran are gone; those of the runtime's store, which is closed, above all.
   const auto again = must_start(options_in(folder), counting_backend(), {.actors = &host.system()});
   EXPECT_EQ(outcome(again->session("dev", "room-1").call("count.up", 0).get()), 2);
+}
+
+TEST(HostTest, AnActorOfTheProgramThatCallsASessionStillLogs) {
+  const TestFolder folder;
+  ForeignActors host;
+  const auto runtime =
+      must_start(options_in(folder), counting_backend(), {.actors = &host.system()});
+  std::promise<std::pair<caf::logger*, caf::logger*>> seen;
+  host.system().spawn([&](caf::event_based_actor*) {
+    caf::logger* const before = caf::logger::current_logger();
+    runtime->session("dev", "room-1").call("table.list");  // wakes the session: an actor is made
+    seen.set_value({before, caf::logger::current_logger()});
+  });
+  const auto [before, after] = seen.get_future().get();
+  EXPECT_EQ(before, &host.system().logger());
+  EXPECT_EQ(after, before);
 }
 
 TEST(HostTest, TheProgramLendsBoth) {

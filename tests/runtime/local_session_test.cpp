@@ -29,6 +29,13 @@ Detached add_twice(LocalSession room, std::promise<std::vector<Json>>& told) {
   told.set_value({outcome(first), outcome(second)});
 }
 
+Detached count_refusals(LocalSession room, int calls, int& refused) {
+  for (int i = 0; i < calls; ++i) {
+    const Result<CallResult> answer = co_await room.call("count.up", 1);
+    if (!answer) ++refused;
+  }
+}
+
 class LocalSessionTest : public ::testing::Test {
  protected:
   void start(Backend backend = counting_backend()) {
@@ -183,6 +190,46 @@ TEST_F(LocalSessionTest, ASessionOutlivesTheRuntime) {
     told = true;
   });
   EXPECT_TRUE(told);
+}
+
+TEST_F(LocalSessionTest, ACoroutineGoesOnCallingAfterTheEnd) {
+  start();
+  const LocalSession session = room();
+  runtime_.reset();
+  constexpr int kCalls = 50'000;
+  int refused = 0;
+  count_refusals(session, kCalls, refused);  // once each was resumed in the one before
+  EXPECT_EQ(refused, kCalls);
+}
+
+TEST_F(LocalSessionTest, ACallbackMayHoldItsCall) {
+  start();
+  auto call = std::make_shared<LocalCall>(room().call("count.up", 1));
+  const std::weak_ptr<LocalCall> held = call;
+  call->then([call](const Result<CallResult>& result) { EXPECT_EQ(outcome(result), 1); });
+  call.reset();
+  runtime_.reset();
+  EXPECT_TRUE(held.expired());
+}
+
+TEST_F(LocalSessionTest, WhatStopEndsIsToldThroughMiddleware) {
+  Backend backend = counting_backend();
+  backend.middleware({.name = "around"}, [](MiddlewareContext&, Next next) -> Task<CallAnswer> {
+    CallAnswer answer = co_await next();
+    co_return answer;
+  });
+  Options options = options_in(folder_);
+  options.listen = false;
+  options.drain_timeout = std::chrono::milliseconds(1);
+  runtime_ = must_start(std::move(options), std::move(backend));
+  const LocalSession session = room();
+  std::promise<Json> told;
+  session.call("count.nap", 600'000).then([&](const Result<CallResult>& result) {
+    told.set_value(outcome(result));
+  });
+  ASSERT_TRUE(session.call("table.list").get());  // it is asleep, since others run
+  runtime_->stop();
+  EXPECT_EQ(told.get_future().get(), "KONTRACT_OVERLOADED");
 }
 
 TEST_F(LocalSessionTest, StopAnswersEveryCallThatIsUnderWay) {
