@@ -34,7 +34,8 @@ Errc code_of_status(int status) {
 }  // namespace
 
 HttpError::HttpError(int status, std::string message, std::string hint)
-    : CallError(Error(code_of_status(status), std::move(message), std::move(hint))) {}
+    : CallError(Error(code_of_status(status), std::move(message),
+                      hint.empty() ? "The function itself refused the call." : std::move(hint))) {}
 
 Error error_of(const std::exception_ptr& thrown, std::string* unforeseen) {
   std::string text = "something that is no exception";

@@ -24,7 +24,8 @@ class CallError : public std::exception {
 };
 
 // By an HTTP status: the code of docs/protocol.md that has it; of another one, INVALID_REQUEST
-// below 500 and OVERLOADED from there on, with the status of these.
+// below 500 and OVERLOADED from there on, with the status of these. The hint is not that code's,
+// which knows nothing of the function.
 class HttpError : public CallError {
  public:
   HttpError(int status, std::string message, std::string hint = {});

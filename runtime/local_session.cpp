@@ -35,7 +35,7 @@ bool LocalReturn::is_this_thread() {
 
 std::size_t LocalReturn::waiting() {
   const std::lock_guard lock(mutex_);
-  return waiting_;
+  return waiting_ + visits_.load();
 }
 
 void LocalReturn::close() {
@@ -119,6 +119,7 @@ LocalCaller::LocalCaller(std::shared_ptr<LocalReturn> back, Peer peer,
       bounds_(bounds) {}
 
 std::shared_ptr<LocalAnswer> LocalCaller::call(std::string function, const Json& args) {
+  const LocalReturn::Visit visit(*back_);
   auto answer = std::make_shared<LocalAnswer>(back_);
   // As text and back: what a client could not send is not let in here either.
   Result<Json> read = protocol::decode_arguments(to_text(args), bounds_);

@@ -201,6 +201,7 @@ LocalSession Runtime::session(Peer caller, std::string name) {
 }
 
 Status Runtime::take_over(int socket, std::string_view received) {
+  const detail::LocalReturn::Visit visit(*parts_->local);
   return parts_->server->accept(socket, received);
 }
 

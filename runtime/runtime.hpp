@@ -78,6 +78,8 @@ class Runtime {
   // now on, whatever comes of it. Errors: see Server::accept. Thread-safe.
   template <class Socket, class Request>
   Status accept(Socket&& socket, const Request& request, std::string_view rest = {}) {
+    std::ostringstream received;
+    received << request << rest;
     int descriptor = -1;
     if constexpr (std::is_convertible_v<Socket, int>) {
       descriptor = socket;
@@ -88,8 +90,6 @@ class Runtime {
         return Error(Errc::invalid_request, failure.what());
       }
     }
-    std::ostringstream received;
-    received << request << rest;
     return take_over(descriptor, received.str());
   }
 

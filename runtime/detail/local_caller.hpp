@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <chrono>
 #include <cstddef>
@@ -24,7 +25,19 @@ class LocalReturn : public std::enable_shared_from_this<LocalReturn> {
   void run(std::function<void()> continuation);
   bool is_this_thread();  // one that runs the io_context
 
-  std::size_t waiting();  // posted and not begun
+  // While one lives, a thread of the program is inside the runtime, and may use its io_context.
+  class Visit {
+   public:
+    explicit Visit(LocalReturn& back) : back_(back) { back_.visits_.fetch_add(1); }
+    ~Visit() { back_.visits_.fetch_sub(1); }
+    Visit(const Visit&) = delete;
+    Visit& operator=(const Visit&) = delete;
+
+   private:
+    LocalReturn& back_;
+  };
+
+  std::size_t waiting();  // posted and not begun, and visits
   void close();           // nothing is posted after this
   bool closed();
 
@@ -34,6 +47,7 @@ class LocalReturn : public std::enable_shared_from_this<LocalReturn> {
   std::mutex mutex_;
   boost::asio::io_context* io_;  // null when closed
   std::size_t waiting_ = 0;
+  std::atomic<std::size_t> visits_{0};
 };
 
 class LocalCaller {
