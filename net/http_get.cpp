@@ -5,7 +5,6 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
-#include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/string_body.hpp>
@@ -33,10 +32,8 @@ ErrorCode complete(asio::io_context& io, Start start) {
   return result;
 }
 
-}  // namespace
-
-Result<Json> http_get_json(const std::string& url, const std::string& path,
-                           const std::string& token, std::chrono::milliseconds timeout) {
+Result<Json> exchange(http::request<http::string_body> request, const std::string& url,
+                      const std::string& token, std::chrono::milliseconds timeout) {
   const auto server = client_wire::parse_url(url);
   if (!server) return server.error();
   asio::io_context io;
@@ -47,7 +44,6 @@ Result<Json> http_get_json(const std::string& url, const std::string& path,
   if (!error) {
     error = complete(io, [&](auto done) { stream.async_connect(endpoints, std::move(done)); });
   }
-  http::request<http::empty_body> request(http::verb::get, path, 11);
   request.set(http::field::host, server->host);
   request.set(http::field::connection, "close");
   if (!token.empty()) request.set(http::field::authorization, "Bearer " + token);
@@ -70,8 +66,25 @@ Result<Json> http_get_json(const std::string& url, const std::string& path,
   const auto status = response.get().result_int();
   if (status != 200) return client_wire::refusal(static_cast<int>(status), body);
   auto parsed = parse_json(body, {.values = body.size() + 1});
-  if (!parsed) return Error(Errc::internal, url + path + " is no JSON: " + parsed.error().message);
+  if (!parsed)
+    return Error(Errc::internal, "What " + url + " answers is no JSON: " + parsed.error().message);
   return parsed;
+}
+
+}  // namespace
+
+Result<Json> http_get_json(const std::string& url, const std::string& path,
+                           const std::string& token, std::chrono::milliseconds timeout) {
+  return exchange({http::verb::get, path, 11}, url, token, timeout);
+}
+
+Result<Json> http_post_json(const std::string& url, const std::string& path,
+                            const std::string& token, const Json& body,
+                            std::chrono::milliseconds timeout) {
+  http::request<http::string_body> request(http::verb::post, path, 11);
+  request.body() = to_text(body);
+  request.prepare_payload();
+  return exchange(std::move(request), url, token, timeout);
 }
 
 }  // namespace kontract

@@ -1,4 +1,4 @@
-// One GET of a kontract server's page, for the command line.
+// One GET or POST of a kontract server's page, for the command line.
 
 #pragma once
 
@@ -16,5 +16,10 @@ namespace kontract {
 Result<Json> http_get_json(const std::string& url, const std::string& path,
                            const std::string& token,
                            std::chrono::milliseconds timeout = std::chrono::seconds(10));
+
+// The JSON that `path` answers to a POST of `body`; all else as above.
+Result<Json> http_post_json(const std::string& url, const std::string& path,
+                            const std::string& token, const Json& body,
+                            std::chrono::milliseconds timeout = std::chrono::seconds(10));
 
 }  // namespace kontract

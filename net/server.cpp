@@ -10,7 +10,7 @@
 #include "net/detail/hand_over.hpp"
 #include "net/detail/hub.hpp"
 #include "net/detail/listener.hpp"
-#include "net/token.hpp"
+#include "net/token_keyring.hpp"
 
 namespace kontract {
 
@@ -32,10 +32,6 @@ void cap_connections(ServerOptions& options) {
 }
 
 Status check(const ServerOptions& options) {
-  if (!options.secret.empty() && options.secret.size() < kSecretBytesMin) {
-    return Error{Errc::invalid_request, "The secret is shorter than 32 bytes",
-                 "Generate one, for example with 'openssl rand -base64 48'."};
-  }
   if (options.call_timeout > options.call_timeout_max || options.call_timeout.count() < 1) {
     return Error{Errc::invalid_request, "call_timeout must be from 1 ms to call_timeout_max"};
   }
@@ -85,7 +81,14 @@ Result<std::shared_ptr<detail::Hub>> make_hub(ServerOptions options, Server::Par
   if (sodium_init() < 0) return Error{Errc::internal, "libsodium cannot be initialised"};
   if (Status checked = check(options); !checked) return std::move(checked).error();
   cap_connections(options);
-  return std::make_shared<detail::Hub>(std::move(options), std::move(parts));
+  std::unique_ptr<TokenKeyring> keyring;
+  if (tokens_required(options)) {
+    auto opened =
+        TokenKeyring::open(options, [](const std::string& what) { spdlog::warn("{}", what); });
+    if (!opened) return std::move(opened).error();
+    keyring = std::move(*opened);
+  }
+  return std::make_shared<detail::Hub>(std::move(options), std::move(parts), std::move(keyring));
 }
 
 }  // namespace

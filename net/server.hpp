@@ -34,6 +34,7 @@ class Server {
     boost::asio::io_context* io = nullptr;
     Directory* directory = nullptr;
     const class Front* front = nullptr;
+    class SharedState* shared = nullptr;  // where revoked tokens are kept; null: none can be
     std::string durability = "sync";
     std::function<std::string()> metrics_text;
     std::function<std::string()> routes_text = {};

@@ -13,7 +13,15 @@ namespace kontract {
 struct ServerOptions {
   std::string address = "127.0.0.1";
   std::uint16_t port = 8787;  // 0: any free one
-  std::string secret;         // HS256 key of tokens; empty: development, loopback only
+
+  // Keys of tokens, of which one at least must be there; none: development, loopback only.
+  std::string secret;                       // of HS256
+  std::string jwks;                         // a JWK Set's path, or itself: it begins with {
+  std::string signing_keys;                 // path of net/signing_keys.hpp; may be missing
+  std::string token_issuer = "kontract";    // `iss` of the secret's and the signing keys' tokens
+  std::string jwks_issuer;                  // of the JWK Set's; empty: token_issuer
+  std::string token_audience = "kontract";  // `aud` of all
+
   std::size_t frame_bytes_max = limits::kFrameBytesMax;
   std::size_t json_depth_max = limits::kJsonDepthMax;
   std::size_t calls_in_flight_max = limits::kCallsInFlightMax;

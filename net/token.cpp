@@ -1,51 +1,23 @@
 #include "net/token.hpp"
 
-#include <sodium.h>
-
-#include <array>
 #include <optional>
 #include <utility>
+
+#include "net/detail/base64url.hpp"
 
 namespace kontract {
 
 namespace {
 
-using Mac = std::array<unsigned char, crypto_auth_hmacsha256_BYTES>;
+using detail::from_base64url;
+using detail::to_base64url;
 using std::chrono::seconds;
 using std::chrono::system_clock;
 
-const unsigned char* bytes(std::string_view text) {
-  return reinterpret_cast<const unsigned char*>(text.data());
-}
+Error bad(std::string why) { return {Errc::unauthorized, std::move(why)}; }
 
-Mac hmac_sha256(std::string_view message, std::string_view secret) {
-  crypto_auth_hmacsha256_state state;
-  Mac mac;
-  crypto_auth_hmacsha256_init(&state, bytes(secret), secret.size());
-  crypto_auth_hmacsha256_update(&state, bytes(message), message.size());
-  crypto_auth_hmacsha256_final(&state, mac.data());
-  sodium_memzero(&state, sizeof state);
-  return mac;
-}
-
-// Strict: no padding, no foreign character, no bits left over.
-std::optional<std::string> from_base64url(std::string_view text) {
-  std::string out(text.size() / 4 * 3 + 3, '\0');
-  std::size_t size = 0;
-  const int rc = sodium_base642bin(reinterpret_cast<unsigned char*>(out.data()), out.size(),
-                                   text.data(), text.size(), nullptr, &size, nullptr,
-                                   sodium_base64_VARIANT_URLSAFE_NO_PADDING);
-  if (rc != 0) return std::nullopt;
-  out.resize(size);
-  return out;
-}
-
-std::string to_base64url(std::string_view binary) {
-  constexpr int kVariant = sodium_base64_VARIANT_URLSAFE_NO_PADDING;
-  std::string out(sodium_base64_encoded_len(binary.size(), kVariant), '\0');
-  sodium_bin2base64(out.data(), out.size(), bytes(binary), binary.size(), kVariant);
-  out.pop_back();  // the terminating zero
-  return out;
+seconds since_epoch(system_clock::time_point at) {
+  return std::chrono::duration_cast<seconds>(at.time_since_epoch());
 }
 
 std::optional<Json> object_from(std::string_view part) {
@@ -70,16 +42,32 @@ std::optional<Parts> split(std::string_view token) {
                token.substr(second + 1), token.substr(0, second)};
 }
 
-bool signature_matches(const Parts& parts, std::string_view secret) {
-  const auto given = from_base64url(parts.signature);
-  if (!given || given->size() != crypto_auth_hmacsha256_BYTES) return false;
-  const Mac expected = hmac_sha256(parts.signed_text, secret);
-  return sodium_memcmp(given->data(), expected.data(), expected.size()) == 0;
+Result<const TokenKey*> key_for(const Json& header, const TokenKeys& keys) {
+  std::string kid;
+  if (const auto named = header.find("kid"); named != header.end()) {
+    if (!named->is_string()) return bad("Its kid is no text");
+    kid = named->get<std::string>();
+  }
+  const TokenKey* const key = keys.find(kid);
+  if (key == nullptr) return bad(kid.empty() ? "It names no kid" : "No key has its kid");
+  const auto algorithm = header.find("alg");
+  if (algorithm == header.end() || *algorithm != algorithm_name(key->algorithm)) {
+    return bad("Its alg is not that of its key, " + std::string(algorithm_name(key->algorithm)));
+  }
+  if (header.contains("crit")) return bad("Its header has crit");
+  return key;
 }
 
-bool header_allowed(const Json& header) {
-  const auto algorithm = header.find("alg");
-  return algorithm != header.end() && *algorithm == "HS256" && !header.contains("crit");
+bool is_for(const Json& claims, const std::string& audience) {
+  const auto named = claims.find("aud");
+  if (named == claims.end()) return false;
+  if (!named->is_array()) return *named == audience;
+  bool found = false;
+  for (const Json& one : *named) {
+    if (!one.is_string()) return false;
+    found = found || one == audience;
+  }
+  return found;
 }
 
 std::optional<seconds> date(const Json& claims, const char* name) {
@@ -88,18 +76,22 @@ std::optional<seconds> date(const Json& claims, const char* name) {
   return seconds(found->get<std::int64_t>());  // parse_json keeps it within 2^53
 }
 
-// When the token ends, if it is in force at `now`.
-std::optional<seconds> in_force(const Json& claims, seconds now) {
+Status in_force(const Json& claims, seconds now, Identified& out) {
   const auto issued = date(claims, "iat");
   const auto expires = date(claims, "exp");
-  if (!issued || !expires) return std::nullopt;
-  if (*expires <= *issued || *expires - *issued > kTokenLifeMax) return std::nullopt;
-  if (*issued > now + kTokenSkew || *expires + kTokenSkew <= now) return std::nullopt;
+  if (!issued || !expires) return bad("It lacks iat or exp, in whole seconds");
+  if (*expires <= *issued) return bad("It ends before it begins");
+  if (*expires - *issued > kTokenLifeMax) return bad("It is good for more than an hour");
+  if (*issued > now + kTokenSkew) return bad("It was issued in the future");
+  if (*expires + kTokenSkew <= now) return bad("It has expired");
   if (claims.contains("nbf")) {
     const auto not_before = date(claims, "nbf");
-    if (!not_before || *not_before > now + kTokenSkew) return std::nullopt;
+    if (!not_before) return bad("Its nbf is no date in whole seconds");
+    if (*not_before > now + kTokenSkew) return bad("It is not good yet");
   }
-  return expires;
+  out.expires = system_clock::time_point(*expires);
+  out.life = *expires - *issued;
+  return {};
 }
 
 bool read_string(const Json& claims, const char* name, std::string& out) {
@@ -109,65 +101,103 @@ bool read_string(const Json& claims, const char* name, std::string& out) {
   return !out.empty();
 }
 
-std::optional<Peer> peer_from(const Json& claims) {
-  Peer peer;
-  if (!read_string(claims, "sub", peer.user)) return std::nullopt;
-  if (!read_string(claims, "owner", peer.owner)) return std::nullopt;
+Status read_peer(const Json& claims, Peer& peer) {
+  if (!read_string(claims, "sub", peer.user)) return bad("It lacks sub");
+  if (!read_string(claims, "owner", peer.owner)) return bad("It lacks owner");
   if (const auto perm = claims.find("perm"); perm != claims.end()) {
-    if (!perm->is_number_integer() || *perm < 0 || *perm > perms::RWX) return std::nullopt;
+    if (!perm->is_number_integer() || *perm < 0 || *perm > perms::RWX) {
+      return bad("Its perm is not 0 to 7");
+    }
     peer.perm = perm->get<Perm>();
   }
   if (const auto groups = claims.find("ugroups"); groups != claims.end()) {
-    if (!groups->is_array()) return std::nullopt;
+    if (!groups->is_array()) return bad("Its ugroups are no array");
     for (const Json& group : *groups) {
-      if (!group.is_string()) return std::nullopt;
+      if (!group.is_string()) return bad("One of its ugroups is no name");
       peer.ugroups.push_back(group.get<std::string>());
     }
   }
   if (claims.contains("sid")) {
     std::string session;
-    if (!read_string(claims, "sid", session)) return std::nullopt;
+    if (!read_string(claims, "sid", session)) return bad("Its sid is no name");
     peer.only_session = std::move(session);
   }
   if (const auto anonymous = claims.find("isAnonymous"); anonymous != claims.end()) {
-    if (!anonymous->is_boolean()) return std::nullopt;
+    if (!anonymous->is_boolean()) return bad("Its isAnonymous is neither true nor false");
     peer.anonymous = anonymous->get<bool>();
   }
-  return peer;
-}
-
-std::optional<Identified> identify(std::string_view token, std::string_view secret, seconds now) {
-  if (token.size() > kTokenBytesMax) return std::nullopt;
-  const auto parts = split(token);
-  // The signature first: nothing of a forged token is parsed.
-  if (!parts || !signature_matches(*parts, secret)) return std::nullopt;
-  const auto header = object_from(parts->header);
-  const auto claims = object_from(parts->payload);
-  if (!header || !claims || !header_allowed(*header)) return std::nullopt;
-  const auto expires = in_force(*claims, now);
-  auto peer = peer_from(*claims);
-  if (!expires || !peer) return std::nullopt;
-  return Identified{std::move(*peer), system_clock::time_point(*expires)};
+  return {};
 }
 
 }  // namespace
 
-Result<Identified> verify_token(std::string_view token, std::string_view secret,
+Result<CheckedToken> check_token(std::string_view token, const TokenKeys& keys,
+                                 system_clock::time_point now) {
+  if (token.size() > kTokenBytesMax) return bad("It is longer than 4 KiB");
+  const auto parts = split(token);
+  if (!parts) return bad("It has not three parts");
+  const auto header = object_from(parts->header);
+  if (!header) return bad("Its header is no JSON object in base64url");
+  const auto key = key_for(*header, keys);
+  if (!key) return key.error();
+  const auto signature = from_base64url(parts->signature);
+  if (!signature || !is_signature(*signature, parts->signed_text, **key)) {
+    return bad("Its signature is not that of its key");
+  }
+  // From here on it is what the owner of the key has said.
+  auto claims = object_from(parts->payload);
+  if (!claims) return bad("Its payload is no JSON object in base64url");
+  CheckedToken checked;
+  Identified& identified = checked.identified;
+  if (!read_string(*claims, "iss", identified.id.issuer) ||
+      identified.id.issuer != (*key)->issuer) {
+    return bad("Its iss is not '" + (*key)->issuer + "'");
+  }
+  if (!is_for(*claims, keys.audience())) return bad("Its aud is not '" + keys.audience() + "'");
+  if (Status dates = in_force(*claims, since_epoch(now), identified); !dates) return dates.error();
+  if (claims->contains("jti") && !read_string(*claims, "jti", identified.id.jti)) {
+    return bad("Its jti is no name");
+  }
+  if (Status peer = read_peer(*claims, identified.peer); !peer) return peer.error();
+  checked.claims = std::move(*claims);
+  return checked;
+}
+
+Result<Identified> verify_token(std::string_view token, const TokenKeys& keys,
                                 system_clock::time_point now) {
-  const auto since_epoch = std::chrono::duration_cast<seconds>(now.time_since_epoch());
-  if (auto identified = identify(token, secret, since_epoch)) return std::move(*identified);
+  auto checked = check_token(token, keys, now);
+  if (checked) return std::move(checked->identified);
   return Error{Errc::unauthorized, "No valid token",
-               "Send a token signed with the server's secret that has not expired, as "
+               "Send a token that one of the server's keys has signed and that has not expired, as "
                "'Authorization: Bearer ...' or in the hello message."};
 }
 
-std::string issue_token(const Json& claims, std::string_view secret) {
+std::string issue_token(const Json& claims, const TokenKey& key) {
   KONTRACT_ASSERT(claims.is_object());
-  std::string token = to_base64url(R"({"alg":"HS256","typ":"JWT"})");
-  token += '.' + to_base64url(to_text(claims));
-  const Mac mac = hmac_sha256(token, secret);
-  token += '.' + to_base64url({reinterpret_cast<const char*>(mac.data()), mac.size()});
-  return token;
+  Json header = {{"alg", algorithm_name(key.algorithm)}, {"typ", "JWT"}};
+  if (!key.kid.empty()) header["kid"] = key.kid;
+  std::string token = to_base64url(to_text(header)) + '.' + to_base64url(to_text(claims));
+  const std::string signature = sign(token, key);
+  return token + '.' + to_base64url(signature);
+}
+
+Json token_claims(const Peer& peer, const TokenId& id, const std::string& audience,
+                  system_clock::time_point now, seconds life) {
+  const seconds issued = since_epoch(now);
+  Json claims = {{"iss", id.issuer},      {"aud", audience},
+                 {"sub", peer.user},      {"owner", peer.owner},
+                 {"perm", peer.perm},     {"ugroups", peer.ugroups},
+                 {"iat", issued.count()}, {"exp", (issued + life).count()},
+                 {"jti", id.jti}};
+  if (peer.only_session) claims["sid"] = *peer.only_session;
+  if (peer.anonymous) claims["isAnonymous"] = true;
+  return claims;
+}
+
+Json unverified_claims(std::string_view token) {
+  const auto parts = split(token);
+  if (token.size() > kTokenBytesMax || !parts) return nullptr;
+  return object_from(parts->payload).value_or(nullptr);
 }
 
 Peer development_peer() {

@@ -1,9 +1,12 @@
-// token: who a caller is, from a JWT (RFC 7519) signed with HMAC-SHA-256 (RFC 7515, "HS256").
+// token: who a caller is, from a JWT (RFC 7519) that one of our keys has signed.
 //
-// Claims: `sub` user and `owner` tenant (both required); `perm` 0..7 and `ugroups`, an array of
-// names (absent: none); `sid`, the only session that it opens; `isAnonymous`; `iat` and `exp`
-// (required, whole seconds, at most an hour apart) and `nbf`. The header's `alg` is HS256 and
-// nothing else; the key is never looked up by what a token says, and `crit` is refused.
+// Claims: `iss` the key's issuer; `aud` our audience, or an array with it; `sub` user and `owner`
+// tenant (both required); `perm` 0..7 and `ugroups`, an array of names (absent: none); `sid`, the
+// only session that it opens; `isAnonymous`; `iat` and `exp` (required, whole seconds, at most an
+// hour apart) and `nbf`; `jti`, by which it can be revoked.
+//
+// The header's `kid` is looked up in TokenKeys and nowhere else, its `alg` must be the one of that
+// key, byte for byte, and `crit` is refused. Keys that a header brings along are not looked at.
 
 #pragma once
 
@@ -12,30 +15,52 @@
 #include <string_view>
 
 #include "actors/context.hpp"
+#include "net/token_keys.hpp"
 #include "storage/json.hpp"
 #include "storage/result.hpp"
 
 namespace kontract {
 
-inline constexpr std::size_t kSecretBytesMin = 32;  // as long as the MAC: RFC 7518, section 3.2
 inline constexpr std::size_t kTokenBytesMax = 4 * limits::kKiB;
+inline constexpr std::size_t kJtiBytes = 16;  // of those that we give
 inline constexpr std::chrono::seconds kTokenSkew{30};
 inline constexpr std::chrono::seconds kTokenLifeMax{3600};
+
+// The name of a token, or of all that it was renewed with. Without a jti it cannot be revoked.
+struct TokenId {
+  std::string issuer = {}, jti = {};
+};
 
 struct Identified {
   Peer peer;  // owner, user, perm, ugroups, anonymous, only_session
   std::chrono::system_clock::time_point expires;
+  TokenId id = {};
+  std::chrono::seconds life{0};  // from iat to exp
 };
 
 // Errors: unauthorized, with one text for every cause, so that nobody learns how near a guess was.
-Result<Identified> verify_token(std::string_view token, std::string_view secret,
+Result<Identified> verify_token(std::string_view token, const TokenKeys& keys,
                                 std::chrono::system_clock::time_point now);
 
-// A token with these claims as they are. For tests and the command line.
-// REQUIRES: claims is an object.
-std::string issue_token(const Json& claims, std::string_view secret);
+struct CheckedToken {
+  Identified identified;
+  Json claims;
+};
+// The same for who may know the cause, which is the error's message.
+Result<CheckedToken> check_token(std::string_view token, const TokenKeys& keys,
+                                 std::chrono::system_clock::time_point now);
 
-// Who everybody is on a server without a secret, which listens on loopback only.
+// A token with these claims as they are. REQUIRES: claims is an object, the key signs.
+std::string issue_token(const Json& claims, const TokenKey& key);
+
+// Claims for issue_token: what `peer` is allowed, from `now` on.
+Json token_claims(const Peer& peer, const TokenId& id, const std::string& audience,
+                  std::chrono::system_clock::time_point now, std::chrono::seconds life);
+
+// What is said to be in a token that nobody has verified; null if it is none.
+Json unverified_claims(std::string_view token);
+
+// Who everybody is on a server that has no keys, which listens on loopback only.
 Peer development_peer();
 
 }  // namespace kontract

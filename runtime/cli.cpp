@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <ostream>
 
+#include "runtime/cli_token.hpp"
+
 namespace kontract::cli {
 namespace {
 
@@ -32,7 +34,7 @@ struct Parsed {
   std::string config, session, function, code, directory;
   std::vector<std::string> args;
   Server server;
-  TokenRequest token;
+  TokenRequests token;
   SqlRequest sql;
   SchemaRequest schema;
   RoutesRequest routes;
@@ -63,50 +65,14 @@ void add_serve(CLI::App& app, Parsed& parsed) {
       "The config file has lines such as: map-size = \"64GiB\"   # comment");
 }
 
-void add_server(CLI::App& command, Server& server) {
-  command.add_option("--url", server.url, "The server")
-      ->envname("KONTRACT_URL")
-      ->default_str("ws://127.0.0.1:8787")
-      ->type_name("URL");
-  command.add_option("--token", server.token, "Who calls; needed if the server has a secret")
-      ->envname("KONTRACT_TOKEN")
-      ->type_name("JWT");
-}
-
 void add_session(CLI::App& command, Parsed& parsed) {
   add_server(command, parsed.server);
   command.add_option("SESSION", parsed.session, "Name of the session")->required();
 }
 
-void add_token(CLI::App& app, Parsed& parsed) {
-  CLI::App* token = app.add_subcommand("token", "Tokens of a server that has a secret");
-  token->require_subcommand(1);
-  CLI::App* issue = token->add_subcommand("issue", "Sign a token and print it");
-  issue->add_option("--secret", parsed.token.secret, "The server's secret")
-      ->envname("KONTRACT_SECRET")
-      ->type_name("TEXT")
-      ->required();
-  issue->add_option("--owner", parsed.token.owner, "Tenant")->type_name("NAME")->required();
-  issue->add_option("--user", parsed.token.user, "User; the owner if not given")->type_name("NAME");
-  issue->add_option("--perm", parsed.token.perm, "4 read + 2 write + 1 delete")
-      ->type_name("0..7")
-      ->check(CLI::Range(0, 7))
-      ->required();
-  issue->add_option("--group", parsed.token.groups, "A group of the user; may be repeated")
-      ->type_name("NAME")
-      ->allow_extra_args(false);
-  issue->add_option("--session", parsed.token.session, "The only session it opens")
-      ->type_name("NAME");
-  issue->add_option("--ttl", parsed.token.ttl, "How long it is good, at most 1h")
-      ->type_name("DURATION")
-      ->default_str("1h");
-}
-
 void add_admin(CLI::App& command, AdminRequest& request) {
   add_server(command, request.server);
-  command.add_option("--secret", request.secret, "The server's, to sign for an owner")
-      ->envname("KONTRACT_SECRET")
-      ->type_name("TEXT");
+  add_signing(command, request);
   command.add_option("--owner", request.owner, "Whose session; the token's owner, or dev")
       ->type_name("NAME");
   command.add_option("--session", request.session, "Name of the session")
@@ -146,9 +112,7 @@ void add_sql(CLI::App& app, SqlRequest& request) {
 void add_routes(CLI::App& app, RoutesRequest& request) {
   CLI::App* routes = app.add_subcommand("routes", "List a server's functions and middleware");
   add_server(*routes, request.server);
-  routes->add_option("--secret", request.secret, "The server's, to sign for an administrator")
-      ->envname("KONTRACT_SECRET")
-      ->type_name("TEXT");
+  add_signing(*routes, request);
   routes->add_flag("--json", request.json, "Print what GET /routes answers");
   CLI::Option* explain = routes
                              ->add_option("--explain", request.explain,
@@ -182,17 +146,41 @@ int dispatch(const CLI::App& app, const Parsed& parsed, Streams streams) {
   if (command == "tables") return tables(parsed.server, parsed.session, streams);
   if (command == "explain") return explain(parsed.code, streams);
   if (command == "check") return check(parsed.directory, streams);
-  if (command == "token") return issue(parsed.token, streams);
+  if (command == "token") return token(app, parsed.token, streams);
   streams.out << "kontract " KONTRACT_VERSION "\n";
   return kDone;
 }
 
 }  // namespace
 
+void add_server(CLI::App& command, Server& server) {
+  command.add_option("--url", server.url, "The server")
+      ->envname("KONTRACT_URL")
+      ->default_str("ws://127.0.0.1:8787")
+      ->type_name("URL");
+  command.add_option("--token", server.token, "Who calls; needed if the server has a secret")
+      ->envname("KONTRACT_TOKEN")
+      ->type_name("JWT");
+}
+
+void add_signing(CLI::App& command, AdminRequest& request) {
+  command.add_option("--secret", request.secret, "The server's, to sign a token with")
+      ->envname("KONTRACT_SECRET")
+      ->type_name("TEXT");
+  command.add_option("--issuer", request.issuer, "The server's token-issuer")
+      ->envname("KONTRACT_TOKEN_ISSUER")
+      ->default_str(request.issuer)
+      ->type_name("TEXT");
+  command.add_option("--audience", request.audience, "The server's token-audience")
+      ->envname("KONTRACT_TOKEN_AUDIENCE")
+      ->default_str(request.audience)
+      ->type_name("TEXT");
+}
+
 int run(std::vector<std::string> args, Streams streams) {
   Parsed parsed;
   parsed.server.url = parsed.sql.server.url = parsed.schema.server.url = parsed.routes.server.url =
-      "ws://127.0.0.1:8787";
+      parsed.token.revoke.server.url = "ws://127.0.0.1:8787";
   CLI::App app("Durable sessions over WebSocket", "kontract");
   app.require_subcommand(1);
   add_serve(app, parsed);
@@ -217,7 +205,7 @@ int run(std::vector<std::string> args, Streams streams) {
   add_sql(app, parsed.sql);
   add_schema(app, parsed.schema);
   add_routes(app, parsed.routes);
-  add_token(app, parsed);
+  add_token(app, parsed.token);
   app.add_subcommand("version", "Print the version");
 
   if (!args.empty() && !args.front().starts_with('-') &&

@@ -12,6 +12,10 @@
 #include "runtime/config.hpp"
 #include "storage/json.hpp"
 
+namespace CLI {
+class App;
+}
+
 namespace kontract {
 class Runtime;
 }
@@ -54,11 +58,16 @@ int tables(const Server& server, const std::string& session, Streams streams);
 
 struct AdminRequest {
   Server server;
-  std::string secret;  // to sign a token with
-  std::string owner;   // empty: the token's, or dev
+  std::string secret;                                      // to sign a token with,
+  std::string issuer = "kontract", audience = "kontract";  // and what it says of both
+  std::string owner;                                       // empty: the token's, or dev
   std::string session = "default";
   std::string data;  // not empty: that directory instead of a server
 };
+// Adds where the server is, and who calls.
+void add_server(CLI::App& command, Server& server);
+// Adds what a token is signed with.
+void add_signing(CLI::App& command, AdminRequest& request);
 // False, and said why, if its secret cannot be one.
 bool check_secret(const AdminRequest& request, Streams streams);
 
@@ -114,13 +123,5 @@ int schema_show(const SchemaRequest& request, Streams streams);
 // All codes if `code` is empty.
 int explain(const std::string& code, Streams streams);
 int check(const std::string& directory, Streams streams);
-
-struct TokenRequest {
-  std::string secret, owner, user, session;
-  unsigned perm = 0;
-  std::vector<std::string> groups;
-  std::string ttl = "1h";
-};
-int issue(const TokenRequest& request, Streams streams);
 
 }  // namespace kontract::cli

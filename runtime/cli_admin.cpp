@@ -16,16 +16,12 @@ namespace {
 constexpr std::string_view kUsualOwner = "dev";
 constexpr std::chrono::seconds kTokenLife{60};  // it is used at once
 
-std::string admin_token(const std::string& owner, const std::string& secret) {
-  const auto now = std::chrono::duration_cast<std::chrono::seconds>(
-      std::chrono::system_clock::now().time_since_epoch());
-  return issue_token({{"sub", owner},
-                      {"owner", owner},
-                      {"perm", perms::RWX},
-                      {"ugroups", {"admin"}},
-                      {"iat", now.count()},
-                      {"exp", (now + kTokenLife).count()}},
-                     secret);
+std::string admin_token(const std::string& owner, const AdminRequest& request) {
+  Peer peer = development_peer();
+  peer.owner = peer.user = owner;
+  return issue_token(token_claims(peer, {request.issuer, random_name(kJtiBytes)}, request.audience,
+                                  std::chrono::system_clock::now(), kTokenLife),
+                     secret_key(request.secret, request.issuer));
 }
 
 class OneAnswer final : public ReplyTarget {
@@ -65,7 +61,7 @@ Server admin_server(const AdminRequest& request) {
   Server server = request.server;
   if (!request.secret.empty() && (!request.owner.empty() || server.token.empty())) {
     const std::string owner = request.owner.empty() ? std::string(kUsualOwner) : request.owner;
-    server.token = admin_token(owner, request.secret);
+    server.token = admin_token(owner, request);
   }
   return server;
 }

@@ -1,9 +1,7 @@
-// `kontract explain`, `check` and `token issue`: what needs no server.
+// `kontract explain` and `check`: what needs no server.
 
-#include <chrono>
 #include <ostream>
 
-#include "net/token.hpp"
 #include "runtime/cli.hpp"
 
 namespace kontract::cli {
@@ -42,29 +40,6 @@ int check(const std::string& directory, Streams streams) {
   for (const std::string& problem : result->problems) streams.out << problem << "\n";
   streams.out << (result->problems.empty() ? "no problems\n" : "the data is damaged\n");
   return result->problems.empty() ? kDone : kFailed;
-}
-
-int issue(const TokenRequest& request, Streams streams) {
-  const auto life = parse_duration(request.ttl);
-  if (!life || *life < std::chrono::seconds(1) || *life > kTokenLifeMax) {
-    streams.err << "--ttl: '" << request.ttl << "' is not a duration from 1s to 1h\n";
-    return kUsage;
-  }
-  if (request.secret.size() < kSecretBytesMin) {
-    streams.err << "The secret is shorter than " << kSecretBytesMin << " bytes\n";
-    return kUsage;
-  }
-  const auto now = std::chrono::duration_cast<std::chrono::seconds>(
-      std::chrono::system_clock::now().time_since_epoch());
-  Json claims = {{"sub", request.user.empty() ? request.owner : request.user},
-                 {"owner", request.owner},
-                 {"perm", request.perm},
-                 {"ugroups", request.groups},
-                 {"iat", now.count()},
-                 {"exp", (now + std::chrono::floor<std::chrono::seconds>(*life)).count()}};
-  if (!request.session.empty()) claims["sid"] = request.session;
-  streams.out << issue_token(claims, request.secret) << "\n";
-  return kDone;
 }
 
 }  // namespace kontract::cli

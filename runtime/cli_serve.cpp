@@ -10,6 +10,8 @@
 #include <ostream>
 #include <thread>
 
+#include "net/signing_keys.hpp"
+#include "net/token_keyring.hpp"
 #include "runtime/cli.hpp"
 #include "runtime/runtime.hpp"
 
@@ -60,6 +62,7 @@ std::string typed(const std::filesystem::path& program) {
 
 void greet(const ServeOptions& options, std::uint16_t port, std::ostream& out) {
   const ServerOptions& server = options.runtime.server;
+  const bool tokens = tokens_required(server);
   const bool ipv6 = server.address.find(':') != std::string::npos;
   const std::string where =
       (ipv6 ? "[" + server.address + "]" : server.address) + ":" + std::to_string(port);
@@ -71,18 +74,23 @@ void greet(const ServeOptions& options, std::uint16_t port, std::ostream& out) {
       << std::filesystem::absolute(options.runtime.store.data).lexically_normal().string()
       << ", durability "
       << (options.runtime.store.durability == Durability::sync ? "sync" : "relaxed") << "\n";
-  if (server.secret.empty()) {
+  if (!tokens) {
     out << "no secret: loopback only, every connection is owner dev, perm 7, group admin\n";
   }
   std::error_code unknown;
   const auto binary = std::filesystem::read_symlink("/proc/self/exe", unknown);
   const std::string program = unknown ? "kontract" : typed(binary);
   out << "try it:\n";
-  if (!server.secret.empty()) {
-    out << "  TOKEN=$(" << program
-        << " token issue --owner me --perm 7 --group admin)   # KONTRACT_SECRET is the secret\n";
-    to += " --token \"$TOKEN\"";
+  const bool only_provider =
+      server.secret.empty() && !std::filesystem::exists(server.signing_keys, unknown);
+  if (tokens && only_provider) out << "  TOKEN=...   # as the identity provider issues it\n";
+  if (tokens && !only_provider) {
+    out << "  TOKEN=$(" << program << " token issue --owner me --perm 7 --group admin)   # "
+        << (server.secret.empty() ? "KONTRACT_DATA is the data directory"
+                                  : "KONTRACT_SECRET is the secret")
+        << "\n";
   }
+  if (tokens) to += " --token \"$TOKEN\"";
   out << "  " << program << " call demo table.create users '{\"permissions\":7}'" << to << "\n"
       << "  " << program << " call demo table.set users u1 '{\"name\":\"Ada\"}'" << to << "\n"
       << "  " << program << " call demo table.get users u1" << to << "\n";
@@ -102,6 +110,7 @@ int serve(ServeOptions options, Streams streams) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   raise_open_files();
   log_to_stderr(options.log_level);
+  options.runtime.server.signing_keys = (options.runtime.store.data / kSigningKeysFile).string();
   auto runtime = Runtime::start(options.runtime);
   if (!runtime) return report(runtime.error(), streams);
   greet(options, (*runtime)->port(), streams.out);

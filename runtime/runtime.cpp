@@ -17,6 +17,7 @@
 #include "actors/detail/asio_scheduler.hpp"
 #include "actors/local_run.hpp"
 #include "actors/routes.hpp"
+#include "net/signing_keys.hpp"
 #include "runtime/detail/local_caller.hpp"
 #include "storage/assert.hpp"
 
@@ -147,12 +148,16 @@ Result<std::unique_ptr<Runtime>> Runtime::start(Options options, Backend backend
   parts.front = std::make_unique<Front>(actors, shared_backend, parts.store->shared(),
                                         parts.options.store.alarm);
 
+  if (parts.options.server.signing_keys.empty()) {
+    parts.options.server.signing_keys = (parts.options.store.data / kSigningKeysFile).string();
+  }
   parts.options.server.record_bytes_max = parts.options.store.record_bytes_max;
   parts.options.server.record_id_bytes_max = parts.options.store.record_id_bytes_max;
   Server::Parts server;
   server.io = &parts.io;
   server.directory = parts.directory.get();
   server.front = parts.front.get();
+  server.shared = &parts.store->shared();
   server.routes_text = [shared_backend] { return to_text(routes(*shared_backend)); };
   server.durability = parts.options.store.durability == Durability::sync ? "sync" : "relaxed";
   server.metrics_text = [raw = runtime.get()] { return raw->metrics_text(); };

@@ -230,12 +230,22 @@ std::vector<Setting> make_settings() {
       {{"true", true}, {"false", false}}, "Who is not in ugroup admin may create and drop tables"));
 
   all.push_back(text_setting("address", "ADDRESS", server(&ServerOptions::address),
-                             "Where to listen; without a secret on loopback only"));
+                             "Where to listen; without keys of tokens on loopback only"));
   all.push_back(number_setting("port", server(&ServerOptions::port),
                                "Port to listen on; 0: any free one", 0));
   all.push_back(text_setting("secret", "TEXT", server(&ServerOptions::secret),
                              "Key of tokens (HS256); others see a flag, so use file or "
-                             "environment; empty: development, everybody is owner dev"));
+                             "environment. Without it, jwks and signing keys in the data "
+                             "directory: development, everybody is owner dev"));
+  all.push_back(text_setting("jwks", "FILE|JSON", server(&ServerOptions::jwks),
+                             "An identity provider's keys of tokens (EdDSA): the path of its JWK "
+                             "Set, or itself"));
+  all.push_back(text_setting("jwks-issuer", "TEXT", server(&ServerOptions::jwks_issuer),
+                             "iss of the identity provider's tokens, if not token-issuer"));
+  all.push_back(text_setting("token-issuer", "TEXT", server(&ServerOptions::token_issuer),
+                             "iss of tokens of the secret and of the signing keys"));
+  all.push_back(text_setting("token-audience", "TEXT", server(&ServerOptions::token_audience),
+                             "What the aud of every token must be or hold"));
   all.push_back(size_setting("frame-max", server(&ServerOptions::frame_bytes_max),
                              "Largest message or request body", limits::kKiB));
   all.push_back(number_setting("json-depth-max", server(&ServerOptions::json_depth_max),

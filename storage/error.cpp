@@ -53,8 +53,8 @@ constexpr std::array kErrors = {
     ErrorTraits{Errc::unauthorized, "KONTRACT_UNAUTHORIZED", 401, false,
                 "There is no token, or it is not valid here.",
                 "Send a current token as `Authorization: Bearer ...`, or in `hello` from a "
-                "browser. Check its expiry, the clocks of both machines, and that it was signed "
-                "with this server's secret."},
+                "browser. Check its expiry, the clocks of both machines, and that one of "
+                "this server's keys has signed it."},
     ErrorTraits{
         Errc::forbidden, "KONTRACT_FORBIDDEN", 403, false,
         "The token is valid but not for this: another owner's session, or a group that it "

@@ -35,6 +35,7 @@ Conversation::Conversation(Wire& wire, std::shared_ptr<Hub> hub, WebSocketStart 
               .call_timeout_max = hub_->options().call_timeout_max},
       greeting_peer_(std::move(start.peer)),
       token_expires_(start.token_expires),
+      token_(std::move(start.token)),
       handshake_deadline_(start.accepted + hub_->options().handshake_timeout),
       last_frame_(steady_clock::now()) {}
 
@@ -53,15 +54,15 @@ void Conversation::on_frame(std::string_view text) {
 }
 
 void Conversation::handle(protocol::Hello& hello) {
+  if (state_ != State::greeting && !hello.token.empty()) return renew(hello.token);
   if (state_ != State::greeting) {
-    Error error{Errc::invalid_request, "hello was said already", "Say it once, first."};
+    Error error{Errc::invalid_request, "hello was said already",
+                "Say it once, first; again only with a token, to renew it."};
     return wire_.send(protocol::error(std::nullopt, error));
   }
   if (!token_expires_ && !authenticate(hello.token)) return;
-  if (*token_expires_ != system_clock::time_point::max()) {
-    expires_ = steady_clock::now() + std::chrono::duration_cast<steady_clock::duration>(
-                                         *token_expires_ + kTokenSkew - system_clock::now());
-  }
+  set_expiry();
+  if (!hold_token(greeting_peer_.owner)) return on_revoked(held_.key());
   if (greeting_peer_.only_session && *greeting_peer_.only_session != session_name_) {
     return fail(CloseCode::policy, {Errc::forbidden, "The token is for another session"});
   }
@@ -92,12 +93,61 @@ bool Conversation::authenticate(const std::string& token) {
   peer.headers = std::move(greeting_peer_.headers);
   greeting_peer_ = std::move(peer);
   token_expires_ = identified->expires;
+  token_ = std::move(identified->id);
   wire_.identified();
   return true;
 }
 
+void Conversation::set_expiry() {
+  if (*token_expires_ == system_clock::time_point::max()) return;
+  expires_ = steady_clock::now() + std::chrono::duration_cast<steady_clock::duration>(
+                                       *token_expires_ + kTokenSkew - system_clock::now());
+}
+
+// To be told when token_ is revoked. False: it was already.
+bool Conversation::hold_token(const std::string& owner) {
+  Revocations& all = hub_->revocations();
+  held_ = all.hold(Revocations::key_of(owner, token_), wire_.connection());
+  return !all.revoked(held_.key());
+}
+
+// The answer is another welcome, since what it may do can be another.
+void Conversation::renew(const std::string& token) {
+  const auto refuse = [this](const Error& error) {
+    wire_.send(protocol::error(std::nullopt, error));
+  };
+  auto identified = hub_->identify_token(token);
+  if (!identified) return refuse(identified.error());
+  Peer& fresh = identified->peer;
+  if (fresh.owner != peer_->owner || fresh.user != peer_->user) {
+    return refuse(
+        {Errc::forbidden, "The token is another user's", "Open a connection of its own for it."});
+  }
+  if (fresh.only_session && *fresh.only_session != session_name_) {
+    return refuse({Errc::forbidden, "The token is for another session"});
+  }
+  fresh.method = peer_->method;
+  fresh.remote = peer_->remote;
+  fresh.headers = peer_->headers;
+  peer_ = std::make_shared<const Peer>(std::move(fresh));
+  token_expires_ = identified->expires;
+  token_ = std::move(identified->id);
+  set_expiry();
+  if (!hold_token(peer_->owner)) return on_revoked(held_.key());
+  renewing_ = true;
+  handshake_deadline_ = last_frame_ + hub_->options().handshake_timeout;
+  entrance_->send(make_call(CallKind::open, kOpenCall));
+}
+
+void Conversation::on_revoked(const std::string& key) {
+  if (state_ == State::over || key != held_.key()) return;
+  fail(CloseCode::unauthorized, {Errc::unauthorized, "The token was revoked"});
+}
+
 void Conversation::on_opened(const Answer& answer) {
-  if (state_ != State::opening) return;
+  if (state_ != State::opening && !renewing_) return;
+  renewing_ = false;
+  if (state_ == State::over) return;
   last_frame_ = steady_clock::now();  // the silence until now was ours
   if (!answer.result) return fail(CloseCode::policy, answer.result.error());
   const auto opened = protocol::decode_opened(*answer.result);
@@ -178,7 +228,7 @@ void Conversation::fail(CloseCode how, Error error) {
 
 bool Conversation::wants_frames() const {
   if (state_ == State::greeting) return true;
-  return state_ == State::open && !leaving_ &&
+  return state_ == State::open && !leaving_ && !renewing_ &&
          in_flight_.size() < hub_->options().calls_in_flight_max;
 }
 
@@ -186,7 +236,7 @@ Conversation::Time Conversation::next_deadline() const {
   if (state_ == State::over) return Time::max();
   if (state_ != State::open) return handshake_deadline_;
   const Time idle = last_frame_ + limits::kHeartbeatsMissedMax * hub_->options().heartbeat;
-  return std::min({earliest_call_, expires_, idle});
+  return std::min({earliest_call_, expires_, idle, renewing_ ? handshake_deadline_ : Time::max()});
 }
 
 void Conversation::on_time(Time now) {
@@ -200,7 +250,10 @@ void Conversation::on_time(Time now) {
   expire_calls(now);
   if (state_ != State::open) return;
   if (now >= expires_) {
-    return fail(CloseCode::policy, {Errc::session_expired, "The token has expired"});
+    return fail(CloseCode::unauthorized, {Errc::session_expired, "The token has expired"});
+  }
+  if (renewing_ && now >= handshake_deadline_) {
+    return fail(CloseCode::policy, {Errc::timeout, "The session did not open in time"});
   }
   if (!wants_frames()) {
     last_frame_ = now;  // it is we who do not listen
@@ -247,6 +300,7 @@ void Conversation::close_if_answered() {
 void Conversation::end() {
   state_ = State::over;
   owner_place_ = {};
+  held_ = {};
 }
 
 }  // namespace kontract::detail

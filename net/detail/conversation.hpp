@@ -3,6 +3,8 @@
 //
 //   greeting --hello--> opening --session awake--> open --> (the wire closes)
 //
+// In open, hello with another token of the same user takes the place of the first one.
+//
 // A call holds its id until its answer has come, even if its time ran out before: otherwise a late
 // answer would be taken for that of the next call with this id. Not thread-safe: all on one strand.
 
@@ -29,6 +31,7 @@ enum class CloseCode : std::uint16_t {
   protocol = 1002,
   policy = 1008,
   too_large = 1009,
+  unauthorized = 4401,  // the token has expired, or was revoked
 };
 
 class Wire {
@@ -41,6 +44,8 @@ class Wire {
   virtual std::shared_ptr<ReplyTarget> reply_target() = 0;
   // It is known now who is at the other end.
   virtual void identified() = 0;
+  // Who is told when its token is revoked.
+  virtual std::shared_ptr<Connection> connection() = 0;
 };
 
 // How a WebSocket came to be.
@@ -49,6 +54,7 @@ struct WebSocketStart {
   Peer peer;  // who it is, if that is known, and how it came
   // When the token of the upgrade ends; nothing if it had none and hello must bring one.
   std::optional<std::chrono::system_clock::time_point> token_expires;
+  TokenId token = {};  // that of the upgrade
   std::chrono::steady_clock::time_point accepted;
 };
 
@@ -62,6 +68,7 @@ class Conversation {
   // One complete text message.
   void on_frame(std::string_view text);
   void on_opened(const Answer& answer);
+  void on_revoked(const std::string& key);  // of Revocations
   // `frame` is the encoded answer of the call `id`.
   void on_answer(std::uint64_t id, std::string_view frame);
 
@@ -101,6 +108,9 @@ class Conversation {
   void handle(protocol::Refused& refused);
 
   bool authenticate(const std::string& token);
+  void renew(const std::string& token);
+  bool hold_token(const std::string& owner);
+  void set_expiry();
   CallPtr make_call(CallKind kind, std::uint64_t id);
   void fail(CloseCode how, Error error);
   void close_if_drained();
@@ -117,13 +127,16 @@ class Conversation {
   bool leaving_ = false;  // the client has said close
   Peer greeting_peer_;    // until hello
   std::optional<std::chrono::system_clock::time_point> token_expires_;
+  TokenId token_;
+  Revocations::Hold held_;              // of token_
+  bool renewing_ = false;               // a second hello waits for its welcome
   std::shared_ptr<const Peer> peer_;    // after it
   std::shared_ptr<Entrance> entrance_;  // to the session
   Hub::OwnerPlace owner_place_;
   boost::unordered_flat_map<std::uint64_t, InFlight> in_flight_;
   Time earliest_call_ = Time::max();  // not after the earliest deadline of a call in flight
-  Time handshake_deadline_;
-  Time expires_ = Time::max();  // the token
+  Time handshake_deadline_;           // of a renewal, too
+  Time expires_ = Time::max();        // the token
   Time last_frame_;
 };
 

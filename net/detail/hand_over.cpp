@@ -53,13 +53,14 @@ Result<Socket> take_socket(asio::io_context& io, int descriptor) {
 Status hand_over(const std::shared_ptr<Hub>& hub, int descriptor, std::string_view received) {
   Result<Socket> socket = take_socket(*hub->parts().io, descriptor);
   if (!socket) return std::move(socket).error();
-  if (hub->options().secret.empty()) {
+  if (hub->open_to_all()) {
     ErrorCode error;
     const tcp::endpoint local = socket->local_endpoint(error);
     if (error || !is_loopback(local.address())) {
       hub->count_refused();
-      return Error(Errc::forbidden, "Without a secret only connections over loopback are taken",
-                   "Configure a secret, with which tokens are signed.");
+      return Error(Errc::forbidden,
+                   "Without keys of tokens only connections over loopback are taken",
+                   "Configure a secret, with which tokens are signed, or other keys.");
     }
   }
   std::optional<Hub::Place> place;

@@ -15,6 +15,7 @@
 #include "actors/http_resp.hpp"
 #include "actors/local_run.hpp"
 #include "net/detail/answer_box.hpp"
+#include "net/detail/auth_pages.hpp"
 #include "net/detail/cors.hpp"
 #include "net/detail/http_router.hpp"
 #include "net/detail/ws_connection.hpp"
@@ -105,6 +106,11 @@ class Exchange final : public Connection, public std::enable_shared_from_this<Ex
     const Answer& answer = incoming.answer;
     if (!answer.result && answer.result.error().code == Errc::internal) {
       hub_->warn(remote_, internal_error_line(call_, answer.result.error().message));
+    }
+    if (answer.result && std::holds_alternative<AuthRoute>(decided_)) {
+      HttpResponse page;
+      page.body = *answer.result;
+      return respond(std::move(page));
     }
     respond(call_response(answer));
   }
@@ -277,6 +283,7 @@ class Exchange final : public Connection, public std::enable_shared_from_this<Ex
     if (std::holds_alternative<RoutesRoute>(decided_)) {
       return respond(routes_page(identified_->peer, *hub_));
     }
+    if (const auto* auth = std::get_if<AuthRoute>(&decided_)) return authorize(auth->action);
     Peer peer;
     if (identified_) peer = identified_->peer;
     peer.method = request_.method;
@@ -284,9 +291,16 @@ class Exchange final : public Connection, public std::enable_shared_from_this<Ex
     peer.headers = std::move(request_.headers);
     peer.headers.erase("authorization");  // nobody behind this needs it
     if (auto* rpc = std::get_if<RpcRoute>(&decided_)) return call(std::move(*rpc), std::move(peer));
-    std::optional<std::chrono::system_clock::time_point> expires;
-    if (identified_) expires = identified_->expires;
-    upgrade(std::get<WebSocketRoute>(decided_), std::move(peer), expires);
+    upgrade(std::get<WebSocketRoute>(decided_), std::move(peer));
+  }
+
+  void authorize(AuthRoute::Action action) {
+    if (action == AuthRoute::Action::refresh) return respond(refresh_page(*identified_, *hub_));
+    const auto id = token_to_revoke(*identified_, request_.body, *hub_);
+    if (!id) return respond(error_response(id.error()));
+    stage_ = Stage::calling;
+    set_deadline(Clock::now() + hub_->options().call_timeout);
+    hub_->revoke(identified_->peer.owner, *id, Reply(box_, ++call_));
   }
 
   void call(RpcRoute rpc, Peer peer) {
@@ -316,8 +330,7 @@ class Exchange final : public Connection, public std::enable_shared_from_this<Ex
     }
   }
 
-  void upgrade(const WebSocketRoute& route, Peer peer,
-               std::optional<std::chrono::system_clock::time_point> expires) {
+  void upgrade(const WebSocketRoute& route, Peer peer) {
     if (buffer_.size() > 0) {
       return refuse(error_response(
           {Errc::invalid_request, "Nothing may be sent before the upgrade is answered"}));
@@ -328,7 +341,10 @@ class Exchange final : public Connection, public std::enable_shared_from_this<Ex
     WebSocketStart start;
     start.session = route.session;
     start.peer = std::move(peer);
-    start.token_expires = expires;
+    if (identified_) {
+      start.token_expires = identified_->expires;
+      start.token = identified_->id;
+    }
     start.accepted = accepted_;
     start_websocket(hub_, std::move(place_), std::move(socket_), parser_->get(), std::move(start));
     hub_->remove(this);

@@ -48,7 +48,7 @@ bool is_loopback_origin(std::string_view origin) {
 // developer's browser shows can reach loopback: only pages from there are let in.
 std::optional<HttpResponse> refuse_origin(const HttpRequest& request, const Hub& hub) {
   const auto origin = request.header("origin");
-  if (!hub.options().secret.empty() || !origin || is_loopback_origin(*origin)) return std::nullopt;
+  if (!hub.open_to_all() || !origin || is_loopback_origin(*origin)) return std::nullopt;
   return error_response({Errc::forbidden,
                          "Pages of this origin may not use a server without secret",
                          "Serve the page from http://localhost, or configure a secret."});
@@ -103,6 +103,19 @@ Route route_rpc(const HttpRequest& request, std::string function, const Hub& hub
   return RpcRoute{std::move(function), std::string(*session)};
 }
 
+// Null: there is no such page.
+std::optional<Route> route_auth(const HttpRequest& request, const std::string& page,
+                                const Hub& hub) {
+  if (page != "refresh" && page != "revoke") return std::nullopt;
+  if (request.method != "POST") return method_not_allowed(request, "POST");
+  if (hub.draining()) return draining();
+  if (hub.open_to_all()) {
+    return error_response({Errc::not_found, "This server has no tokens",
+                           "Start it with a secret, or make signing keys for it."});
+  }
+  return AuthRoute{page == "refresh" ? AuthRoute::Action::refresh : AuthRoute::Action::revoke};
+}
+
 HttpResponse get_page(const std::string& path, const Hub& hub) {
   if (path == "/health") {
     return json(protocol::http_health(hub.draining()), hub.draining() ? 503 : 200);
@@ -144,6 +157,10 @@ Route route(const HttpRequest& request, bool upgrade, const Hub& hub) {
   }
   if (path.size() == 2 && path[0] == "rpc") return route_rpc(request, path[1], hub);
 
+  if (path.size() == 2 && path[0] == "auth") {
+    if (auto page = route_auth(request, path[1], hub)) return std::move(*page);
+  }
+
   std::string joined;
   for (const std::string& segment : path) joined += '/' + segment;
   if (joined == "/health" || joined == "/metrics" || joined == "/.well-known/kontract") {
@@ -160,8 +177,8 @@ Route route(const HttpRequest& request, bool upgrade, const Hub& hub) {
     return RoutesRoute{};
   }
   return error_response({Errc::not_found, "There is nothing at this path",
-                         "The paths are /ws/{session}, /rpc/{function}, /routes, /health, "
-                         "/metrics and /.well-known/kontract."});
+                         "The paths are /ws/{session}, /rpc/{function}, /auth/refresh, "
+                         "/auth/revoke, /routes, /health, /metrics and /.well-known/kontract."});
 }
 
 HttpResponse routes_page(const Peer& peer, const Hub& hub) {

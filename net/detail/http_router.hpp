@@ -36,8 +36,11 @@ struct WebSocketRoute {
   std::string session;
 };
 struct RoutesRoute {};  // GET /routes
+struct AuthRoute {      // POST /auth/...
+  enum class Action { refresh, revoke } action;
+};
 // An answer at once, a call, the change to WebSocket, or a page that not everybody may see.
-using Route = std::variant<HttpResponse, RpcRoute, WebSocketRoute, RoutesRoute>;
+using Route = std::variant<HttpResponse, RpcRoute, WebSocketRoute, RoutesRoute, AuthRoute>;
 
 // The refusal of a head that a careful server does not act on: ambiguous framing (RFC 9112, section
 // 11.2) or too much of it. The connection is closed after it.

@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <boost/asio/post.hpp>
 #include <utility>
 #include <vector>
 
@@ -20,8 +21,11 @@ bool is_bearer(std::string_view authorization) {
 
 }  // namespace
 
-Hub::Hub(ServerOptions options, Server::Parts parts)
-    : options_(std::move(options)), parts_(std::move(parts)) {}
+Hub::Hub(ServerOptions options, Server::Parts parts, std::unique_ptr<TokenKeyring> keyring)
+    : options_(std::move(options)),
+      parts_(std::move(parts)),
+      keyring_(std::move(keyring)),
+      revocations_(std::make_shared<Revocations>(parts_.shared)) {}
 
 Hub::Place& Hub::Place::operator=(Place&& other) noexcept {
   std::swap(hub_, other.hub_);
@@ -121,7 +125,7 @@ void Hub::stop() {
 
 Result<std::optional<Identified>> Hub::identify(
     std::optional<std::string_view> authorization) const {
-  if (options_.secret.empty()) {
+  if (open_to_all()) {
     return std::optional(
         Identified{development_peer(), std::chrono::system_clock::time_point::max()});
   }
@@ -134,10 +138,29 @@ Result<std::optional<Identified>> Hub::identify(
 }
 
 Result<Identified> Hub::identify_token(std::string_view token) const {
-  if (options_.secret.empty()) {
+  if (open_to_all()) {
     return Identified{development_peer(), std::chrono::system_clock::time_point::max()};
   }
-  return verify_token(token, options_.secret, std::chrono::system_clock::now());
+  auto identified = verify_token(token, *keyring_->keys(), std::chrono::system_clock::now());
+  if (identified &&
+      revocations_->revoked(Revocations::key_of(identified->peer.owner, identified->id))) {
+    return verify_token({}, TokenKeys(), {});  // in the words of any that is not good
+  }
+  return identified;
+}
+
+void Hub::revoke(const std::string& owner, const TokenId& id, Reply reply) {
+  const auto told = revocations_->revoke(Revocations::key_of(owner, id));
+  if (!told) return reply.fail(told.error());
+  JsonText text = to_text(Json{{"iss", id.issuer}, {"jti", id.jti}, {"closed", *told}});
+  std::call_once(disk_started_, [this] { disk_.emplace(1); });
+  boost::asio::post(*disk_, [revocations = revocations_, text = std::move(text),
+                             reply = std::move(reply)]() mutable {
+    if (Status flushed = revocations->flush(); !flushed) {
+      return reply.fail(std::move(flushed).error());
+    }
+    reply.deliver({std::move(text), 0});
+  });
 }
 
 void Hub::warn(std::string_view remote, std::string_view what) {

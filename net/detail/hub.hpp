@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <boost/asio/thread_pool.hpp>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -13,17 +14,22 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "actors/reply.hpp"
+#include "net/detail/revocations.hpp"
 #include "net/server.hpp"
 #include "net/token.hpp"
+#include "net/token_keyring.hpp"
 
 namespace kontract::detail {
 
-// A connection of any kind, as the one who ends it sees it. Both are called from any thread.
+// A connection of any kind, as the one who ends it sees it. All are called from any thread.
 class Connection {
  public:
   virtual ~Connection() = default;
   virtual void drain() = 0;  // finish what is in flight, then close
   virtual void stop() = 0;   // close now
+  // The token with this key (Revocations::key_of) is good no more.
+  virtual void token_revoked(const std::string& /*key*/) {}
 };
 
 // The line in the log about an answer KONTRACT_INTERNAL.
@@ -33,10 +39,13 @@ inline std::string internal_error_line(std::uint64_t call, const std::string& me
 
 class Hub : public std::enable_shared_from_this<Hub> {
  public:
-  Hub(ServerOptions options, Server::Parts parts);
+  // Without a keyring everybody is the developer.
+  Hub(ServerOptions options, Server::Parts parts, std::unique_ptr<TokenKeyring> keyring = nullptr);
 
   const ServerOptions& options() const { return options_; }
   const Server::Parts& parts() const { return parts_; }
+
+  bool open_to_all() const { return keyring_ == nullptr; }
 
   // One of the connections_max; given back when destroyed. Until it is known who has it, it is one
   // of the kNewcomersMax as well.
@@ -84,11 +93,18 @@ class Hub : public std::enable_shared_from_this<Hub> {
   bool draining() const { return draining_.load(std::memory_order_acquire); }
   bool empty() const { return open_.load(std::memory_order_acquire) == 0; }
 
-  // Who sent this Authorization header; nobody yet if there is none and the server has a secret.
+  // Who sent this Authorization header; nobody yet if there is none and the server has keys.
   // Errors: unauthorized.
   Result<std::optional<Identified>> identify(std::optional<std::string_view> authorization) const;
-  // Errors: unauthorized. Without a secret everybody is the developer.
+  // Errors: unauthorized. Without keys everybody is the developer.
   Result<Identified> identify_token(std::string_view token) const;
+
+  // REQUIRES: !open_to_all().
+  std::shared_ptr<const TokenKeys> keys() const { return keyring_->keys(); }
+  Revocations& revocations() const { return *revocations_; }
+  // Revokes it, closes the sockets that use it, and answers when that is on disk:
+  // {"iss","jti","closed"}.
+  void revoke(const std::string& owner, const TokenId& id, Reply reply);
 
   // A warning in the log, at most kWarningsPerSecond of them.
   void warn(std::string_view remote, std::string_view what);
@@ -106,6 +122,8 @@ class Hub : public std::enable_shared_from_this<Hub> {
 
   const ServerOptions options_;
   const Server::Parts parts_;
+  const std::unique_ptr<TokenKeyring> keyring_;
+  const std::shared_ptr<Revocations> revocations_;
   std::atomic<bool> draining_{false};
   std::atomic<bool> stopped_{false};
   std::atomic<std::size_t> open_{0}, newcomers_{0};
@@ -114,6 +132,9 @@ class Hub : public std::enable_shared_from_this<Hub> {
   std::mutex mutex_;  // of the two maps
   std::unordered_map<const Connection*, std::weak_ptr<Connection>> connections_;
   std::unordered_map<std::string, std::size_t> by_owner_;
+
+  std::once_flag disk_started_;
+  std::optional<boost::asio::thread_pool> disk_;  // what waits for it; from the first revocation on
 
   std::mutex warnings_mutex_;
   std::chrono::steady_clock::time_point warnings_since_;

@@ -37,7 +37,7 @@ Status Listener::bind() {
     return Error{Errc::invalid_request, "Cannot listen on '" + options.address + "'",
                  "Give an IP address, for example 127.0.0.1 or 0.0.0.0."};
   }
-  if (options.secret.empty() && !address.is_loopback()) {
+  if (hub_->open_to_all() && !address.is_loopback()) {
     return Error{Errc::invalid_request,
                  "Without a secret the server listens on loopback only, not on " + where,
                  "Configure a secret, with which tokens are signed, or listen on 127.0.0.1."};

@@ -96,6 +96,14 @@ class WsConnection final : public Connection,
     asio::post(strand_, [self = shared_from_this()] { self->end("the server stopped"); });
   }
 
+  void token_revoked(const std::string& key) override {
+    asio::post(strand_, [self = shared_from_this(), key] {
+      if (self->ended_) return;
+      self->talk_.on_revoked(key);
+      self->proceed();
+    });
+  }
+
   // For the AnswerBox. Answers are encoded on the thread they come from.
   struct Incoming {
     std::uint64_t call;
@@ -125,6 +133,7 @@ class WsConnection final : public Connection,
   // Wire
   std::shared_ptr<ReplyTarget> reply_target() override { return box_; }
   void identified() override { place_.known(); }
+  std::shared_ptr<Connection> connection() override { return shared_from_this(); }
 
   void send(std::string_view frame) override {
     if (closing_ || closed_by_peer_ || ended_) return;

@@ -38,8 +38,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   json_comes_back_the_same(text);
   ids_are_in_range(text);
-  const std::string_view secret = "0123456789abcdef0123456789abcdef";
-  KONTRACT_ASSERT(!verify_token(text, secret, {}).has_value());  // nobody guesses a MAC
+  static const TokenKeys keys = [] {
+    TokenKeys all;
+    KONTRACT_ASSERT(all.add(secret_key("0123456789abcdef0123456789abcdef")).has_value());
+    return all;
+  }();
+  KONTRACT_ASSERT(!verify_token(text, keys, {}).has_value());  // nobody guesses a MAC
+  static_cast<void>(read_jwks(text, "i", JwkParts::with_seed));
   static_cast<void>(protocol::decode_opened(text));
   if (const auto segments = detail::path_segments(text)) {
     KONTRACT_ASSERT(text.starts_with('/') && !segments->empty());

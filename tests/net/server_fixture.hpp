@@ -254,6 +254,7 @@ class ServerFixture : public ::testing::Test {
     return Server::listen(options, {.io = io_.get(),
                                     .directory = directory_.get(),
                                     .front = front_.get(),
+                                    .shared = &store_->shared(),
                                     .durability = "sync",
                                     .metrics_text = [] { return std::string("kontract_x 1\n"); },
                                     .routes_text = [this] { return routes_; }});
@@ -307,10 +308,11 @@ class ServerFixture : public ::testing::Test {
     const auto now = std::chrono::duration_cast<std::chrono::seconds>(
                          std::chrono::system_clock::now().time_since_epoch())
                          .count();
-    Json claims = {{"sub", "u1"}, {"owner", "tenant-1"}, {"perm", 7}, {"ugroups", {"admin", "x"}},
-                   {"iat", now},  {"exp", now + 600}};
+    Json claims = {
+        {"iss", kTokenIssuer}, {"aud", kTokenAudience},     {"sub", "u1"}, {"owner", "tenant-1"},
+        {"perm", 7},           {"ugroups", {"admin", "x"}}, {"iat", now},  {"exp", now + 600}};
     claims.update(more);
-    return issue_token(claims, options_.secret);
+    return issue_token(claims, secret_key(options_.secret));
   }
 
   // A client that is welcome in a session with the table "t".

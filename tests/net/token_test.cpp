@@ -12,9 +12,19 @@ const std::string kSecret = "0123456789abcdef0123456789abcdef";
 constexpr std::int64_t kNow = 1'700'000'000;
 const std::chrono::system_clock::time_point kTime{std::chrono::seconds(kNow)};
 
+const TokenKeys& keys() {
+  static const TokenKeys only = [] {
+    TokenKeys made;
+    EXPECT_TRUE(made.add(secret_key(kSecret)));
+    return made;
+  }();
+  return only;
+}
+
 Json good_claims() {
-  return {{"sub", "u1"}, {"owner", "tenant-1"}, {"perm", 6}, {"ugroups", {"admin", "staff"}},
-          {"iat", kNow}, {"exp", kNow + 600}};
+  return {{"iss", "kontract"},   {"aud", "kontract"}, {"sub", "u1"},
+          {"owner", "tenant-1"}, {"perm", 6},         {"ugroups", {"admin", "staff"}},
+          {"iat", kNow},         {"exp", kNow + 600}};
 }
 
 std::string base64url(std::string_view text) {
@@ -47,7 +57,7 @@ TEST(TokenTest, AGoodTokenSaysWhoTheCallerIs) {
   Json claims = good_claims();
   claims["sid"] = "room-1";
   claims["isAnonymous"] = true;
-  const auto identified = verify_token(issue_token(claims, kSecret), kSecret, kTime);
+  const auto identified = verify_token(issue_token(claims, secret_key(kSecret)), keys(), kTime);
   ASSERT_TRUE(identified);
   const Peer& peer = identified->peer;
   EXPECT_EQ(peer.user, "u1");
@@ -63,7 +73,7 @@ TEST(TokenTest, WhatATokenDoesNotSayItDoesNotGive) {
   Json claims = good_claims();
   claims.erase("perm");
   claims.erase("ugroups");
-  const auto identified = verify_token(issue_token(claims, kSecret), kSecret, kTime);
+  const auto identified = verify_token(issue_token(claims, secret_key(kSecret)), keys(), kTime);
   ASSERT_TRUE(identified);
   EXPECT_EQ(identified->peer.perm, perms::none);
   EXPECT_TRUE(identified->peer.ugroups.empty());
@@ -75,10 +85,11 @@ TEST(TokenTest, ATokenOfAnotherImplementationIsVerified) {
   // Made with Python's hmac and base64 modules.
   constexpr std::string_view kToken =
       "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9."
-      "eyJzdWIiOiJ1MSIsIm93bmVyIjoidGVuYW50LTEiLCJwZXJtIjo1LCJpYXQiOjE3"
-      "MDAwMDAwMDAsImV4cCI6MTcwMDAwMDYwMH0."
-      "W_d29nclw_PKMwKg-cDV98xhS-19PYHWe1P_SEyLPzc";
-  const auto identified = verify_token(kToken, kSecret, kTime);
+      "eyJpc3MiOiJrb250cmFjdCIsImF1ZCI6ImtvbnRyYWN0Iiwic3ViIjoidTEiLCJv"
+      "d25lciI6InRlbmFudC0xIiwicGVybSI6NSwiaWF0IjoxNzAwMDAwMDAwLCJleHAi"
+      "OjE3MDAwMDA2MDB9."
+      "0pjgX1Nk6hVeZcCwPtIKDzkLyQ9tBK5a1oOrv2RrFmI";
+  const auto identified = verify_token(kToken, keys(), kTime);
   ASSERT_TRUE(identified);
   EXPECT_EQ(identified->peer.owner, "tenant-1");
   EXPECT_EQ(identified->peer.perm, perms::R_X);
@@ -123,20 +134,42 @@ TEST(TokenTest, ClaimsAreHeldToTheirRules) {
       {"sid no string", false, [](Json& c) { c["sid"] = 7; }},
       {"sid empty", false, [](Json& c) { c["sid"] = ""; }},
       {"isAnonymous no boolean", false, [](Json& c) { c["isAnonymous"] = "yes"; }},
-      {"unknown claims", true, [](Json& c) { c["iss"] = "someone", c["jti"] = "1"; }},
+      {"unknown claims", true, [](Json& c) { c["azp"] = "someone", c["scope"] = {"a"}; }},
+      {"no iss", false, [](Json& c) { c.erase("iss"); }},
+      {"another iss", false, [](Json& c) { c["iss"] = "someone"; }},
+      {"iss no text", false, [](Json& c) { c["iss"] = {"kontract"}; }},
+      {"no aud", false, [](Json& c) { c.erase("aud"); }},
+      {"another aud", false, [](Json& c) { c["aud"] = "kontrac"; }},
+      {"ours among several aud", true,
+       [](Json& c) {
+         c["aud"] = {"other", "kontract"};
+       }},
+      {"ours not among several aud", false,
+       [](Json& c) {
+         c["aud"] = {"other", "another"};
+       }},
+      {"an aud that is no text", false,
+       [](Json& c) {
+         c["aud"] = {"kontract", 7};
+       }},
+      {"no audience at all", false, [](Json& c) { c["aud"] = Json::array(); }},
+      {"jti", true, [](Json& c) { c["jti"] = "1"; }},
+      {"jti no text", false, [](Json& c) { c["jti"] = 1; }},
+      {"jti empty", false, [](Json& c) { c["jti"] = ""; }},
       {"larger than 4 KiB", false, [](Json& c) { c["note"] = std::string(4096, 'x'); }},
   };
   for (const Case& c : cases) {
     SCOPED_TRACE(c.name);
     Json claims = good_claims();
     c.change(claims);
-    EXPECT_EQ(verify_token(issue_token(claims, kSecret), kSecret, kTime).has_value(), c.good);
+    EXPECT_EQ(verify_token(issue_token(claims, secret_key(kSecret)), keys(), kTime).has_value(),
+              c.good);
   }
 }
 
 TEST(TokenTest, NoOtherFormIsTakenForAToken) {
-  const std::string good = issue_token(good_claims(), kSecret);
-  ASSERT_TRUE(verify_token(good, kSecret, kTime));
+  const std::string good = issue_token(good_claims(), secret_key(kSecret));
+  ASSERT_TRUE(verify_token(good, keys(), kTime));
   const std::size_t first = good.find('.');
   const std::size_t second = good.find('.', first + 1);
   const std::string header = good.substr(0, first);
@@ -165,6 +198,9 @@ TEST(TokenTest, NoOtherFormIsTakenForAToken) {
       {"another alg", with_header(R"({"alg":"RS256"})")},
       {"no alg", with_header(R"({"typ":"JWT"})")},
       {"alg twice", with_header(R"({"alg":"HS256","alg":"HS256"})")},
+      {"EdDSA with our secret", with_header(R"({"alg":"EdDSA"})")},
+      {"a kid that there is not", with_header(R"({"alg":"HS256","kid":"1"})")},
+      {"a kid that is no text", with_header(R"({"alg":"HS256","kid":1})")},
       {"crit", with_header(R"({"alg":"HS256","crit":["exp"]})")},
       {"header no object", with_header(R"(["HS256"])")},
       {"header no JSON", with_header("HS256")},
@@ -176,28 +212,68 @@ TEST(TokenTest, NoOtherFormIsTakenForAToken) {
   };
   for (const Case& c : cases) {
     SCOPED_TRACE(c.name);
-    const auto identified = verify_token(c.token, kSecret, kTime);
+    const auto identified = verify_token(c.token, keys(), kTime);
     ASSERT_FALSE(identified);
     EXPECT_EQ(identified.error().code, Errc::unauthorized);
     EXPECT_EQ(identified.error().message, "No valid token");  // the same for every cause
   }
 }
 
+TEST(TokenTest, WhoMayKnowIsToldTheCause) {
+  struct Case {
+    const char* cause;
+    std::string token;
+  };
+  Json late = good_claims(), wrong = good_claims();
+  late["iat"] = kNow - 700, late["exp"] = kNow - 100;
+  wrong["aud"] = "other";
+  for (const Case& c :
+       {Case{"expired", issue_token(late, secret_key(kSecret))},
+        Case{"aud", issue_token(wrong, secret_key(kSecret))}, Case{"three parts", "a.b"},
+        Case{"alg", with_header(R"({"alg":"none"})")},
+        Case{"signature", issue_token(good_claims(), secret_key(std::string(32, 'x')))}}) {
+    const auto checked = check_token(c.token, keys(), kTime);
+    ASSERT_FALSE(checked);
+    EXPECT_NE(checked.error().message.find(c.cause), std::string::npos) << checked.error().message;
+  }
+  const auto good = check_token(issue_token(good_claims(), secret_key(kSecret)), keys(), kTime);
+  ASSERT_TRUE(good);
+  EXPECT_EQ(good->claims, good_claims());
+}
+
+TEST(TokenTest, ClaimsThatWeMakeSayWhatTheyWereMadeOf) {
+  Peer peer = development_peer();
+  peer.only_session = "room-1";
+  peer.anonymous = true;
+  const Json claims =
+      token_claims(peer, {"kontract", "t1"}, "kontract", kTime, std::chrono::seconds(60));
+  const auto identified = verify_token(issue_token(claims, secret_key(kSecret)), keys(), kTime);
+  ASSERT_TRUE(identified);
+  EXPECT_EQ(identified->peer.owner, "dev");
+  EXPECT_EQ(identified->peer.ugroups, peer.ugroups);
+  EXPECT_EQ(identified->peer.only_session, "room-1");
+  EXPECT_TRUE(identified->peer.anonymous);
+  EXPECT_EQ(identified->id.issuer, "kontract");
+  EXPECT_EQ(identified->id.jti, "t1");
+  EXPECT_EQ(identified->life, std::chrono::seconds(60));
+  EXPECT_EQ(identified->expires, kTime + std::chrono::seconds(60));
+}
+
 TEST(TokenTest, ATokenOfAnotherSecretIsRefused) {
   const std::string other(32, 'x');
-  EXPECT_FALSE(verify_token(issue_token(good_claims(), other), kSecret, kTime));
+  EXPECT_FALSE(verify_token(issue_token(good_claims(), secret_key(other)), keys(), kTime));
 }
 
 TEST(TokenTest, EveryFlippedCharacterIsNoticed) {
-  const std::string good = issue_token(good_claims(), kSecret);
+  const std::string good = issue_token(good_claims(), secret_key(kSecret));
   for (std::size_t i = 0; i < good.size(); ++i) {
     std::string bad = good;
     bad[i] = bad[i] == 'A' ? 'B' : 'A';
-    EXPECT_FALSE(verify_token(bad, kSecret, kTime)) << "at " << i;
+    EXPECT_FALSE(verify_token(bad, keys(), kTime)) << "at " << i;
   }
 }
 
-TEST(TokenTest, WithoutASecretEverybodyIsTheDeveloper) {
+TEST(TokenTest, WithoutKeysEverybodyIsTheDeveloper) {
   const Peer peer = development_peer();
   EXPECT_EQ(peer.owner, "dev");
   EXPECT_EQ(peer.perm, perms::RWX);

@@ -571,6 +571,7 @@ TEST_F(TokenWebSocketTest, TheConnectionEndsWithTheToken) {
   }
   ASSERT_EQ(welcome["t"], "welcome");
   EXPECT_EQ(client->next()["code"], "KONTRACT_SESSION_EXPIRED");
+  EXPECT_THAT(client->closing(), Pair(4401, "KONTRACT_SESSION_EXPIRED"));
 }
 
 }  // namespace

@@ -301,7 +301,10 @@ TEST(CliTest, AnIssuedTokenSaysWhatWasAskedFor) {
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   outcome.out.pop_back();
   const auto now = std::chrono::system_clock::now();
-  const auto identified = verify_token(outcome.out, secret, now);
+  TokenKeys keys, others;
+  ASSERT_TRUE(keys.add(secret_key(secret)));
+  ASSERT_TRUE(others.add(secret_key(std::string(32, 'x'))));
+  const auto identified = verify_token(outcome.out, keys, now);
   ASSERT_TRUE(identified);
   EXPECT_EQ(identified->peer.owner, "acme");
   EXPECT_EQ(identified->peer.user, "acme");
@@ -309,7 +312,8 @@ TEST(CliTest, AnIssuedTokenSaysWhatWasAskedFor) {
   EXPECT_EQ(identified->peer.ugroups, (std::vector<std::string>{"admin", "staff"}));
   EXPECT_EQ(identified->peer.only_session, "one");
   EXPECT_LE(identified->expires, now + std::chrono::minutes(5));
-  EXPECT_FALSE(verify_token(outcome.out, std::string(32, 'x'), now));
+  EXPECT_FALSE(verify_token(outcome.out, others, now));
+  EXPECT_EQ(identified->id.jti.size(), 2 * kJtiBytes);
 }
 
 }  // namespace

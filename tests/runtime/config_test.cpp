@@ -159,10 +159,16 @@ TEST(SettingsTest, EveryDefaultIsWrittenAsItIsRead) {
 
 // Two settings that share a field would pass every other test.
 TEST(SettingsTest, EverySettingChangesItselfAndNoOther) {
-  const std::map<std::string, std::string> values{
-      {"NUMBER", "7"},    {"SIZE", "3MiB"},     {"DURATION", "7m"},          {"TEXT", "other"},
-      {"ADDRESS", "::1"}, {"DIR", "elsewhere"}, {"sync|relaxed", "relaxed"}, {"true|false", "true"},
-      {"asio|caf", "caf"}};
+  const std::map<std::string, std::string> values{{"NUMBER", "7"},
+                                                  {"SIZE", "3MiB"},
+                                                  {"DURATION", "7m"},
+                                                  {"TEXT", "other"},
+                                                  {"ADDRESS", "::1"},
+                                                  {"DIR", "elsewhere"},
+                                                  {"sync|relaxed", "relaxed"},
+                                                  {"true|false", "true"},
+                                                  {"asio|caf", "caf"},
+                                                  {"FILE|JSON", "/jwks.json"}};
   for (const Setting& setting : settings()) {
     SCOPED_TRACE(setting.name);
     const auto value = setting.name == "log-level" ? "debug" : values.at(setting.type);
