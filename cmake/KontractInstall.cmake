@@ -11,7 +11,7 @@ include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 # The client is exported by itself, so that who wants nothing else needs neither LMDB nor CAF.
-set(client_parts kontract_client kontract_base kontract_beast kontract_asio)
+set(client_parts kontract_client kontract_raystream kontract_base kontract_beast kontract_asio)
 set(runtime_parts kontract_runtime kontract_net kontract_actors kontract_storage)
 
 # While the version is 0.x, each minor version may break programs.
@@ -54,9 +54,11 @@ install(
 # A static library leaves it to the program to link what it needs; a shared one brings that itself.
 file(RELATIVE_PATH pc_to_prefix "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
 string(REGEX REPLACE "/$" "" pc_to_prefix "${pc_to_prefix}")
+set(pc_client_requires "")
 set(pc_runtime_requires "")
 if(NOT BUILD_SHARED_LIBS)
-  set(pc_runtime_requires "lmdb libsodium sqlite3 spdlog")
+  set(pc_client_requires "libsodium libcrypto")
+  set(pc_runtime_requires "lmdb sqlite3 spdlog")
 endif()
 foreach(file IN ITEMS kontract.pc kontract-client.pc)
   configure_file("${CMAKE_CURRENT_LIST_DIR}/${file}.in" "${CMAKE_BINARY_DIR}/${file}" @ONLY)

@@ -95,9 +95,9 @@ constexpr std::array kErrors = {
                 "Shake hands or log in again, then repeat the call. Nothing that the session "
                 "stores is lost."},
     ErrorTraits{Errc::crypto_unsupported, "KONTRACT_CRYPTO_UNSUPPORTED", 501, false,
-                "Client and server have no cipher in common, or this processor lacks AES.",
-                "Offer XChaCha20-Poly1305, which every server has, or use kontract.v1+json over "
-                "TLS."},
+                "Client and server have no cipher in common.",
+                "Offer chacha20-poly1305 or, as a browser, aes-256-gcm, unless the server was told "
+                "to take only one of them; or use kontract.v1+json over TLS."},
     ErrorTraits{Errc::decrypt_failed, "KONTRACT_DECRYPT_FAILED", 400, false,
                 "A frame does not open with the connection's key: it was changed on the way, or "
                 "the two sides have different keys. The connection is closed.",
