@@ -12,7 +12,7 @@
 #include "runtime/config.hpp"
 #include "storage/json.hpp"
 
-namespace CLI {
+namespace CLI {  // NOLINT(readability-identifier-naming): the library's
 class App;
 }
 

@@ -170,18 +170,18 @@ Result<ReadTxn> Environment::read() {
   return ReadTxn(txn, this);
 }
 
-void Environment::give_back(void* handle) noexcept {
-  MDB_txn* const txn = lmdb_txn(handle);
-  mdb_txn_reset(txn);
+void Environment::give_back(void* txn) noexcept {
+  MDB_txn* const given = lmdb_txn(txn);
+  mdb_txn_reset(given);
   for (std::size_t i = 0; i < readers_->places.size(); ++i) {
     auto& place = readers_->at(i).txn;
     MDB_txn* empty = nullptr;
     if (place.load(std::memory_order_relaxed) == nullptr &&
-        place.compare_exchange_strong(empty, txn, std::memory_order_release)) {
+        place.compare_exchange_strong(empty, given, std::memory_order_release)) {
       return;
     }
   }
-  mdb_txn_abort(txn);
+  mdb_txn_abort(given);
 }
 
 Result<WriteTxn> Environment::write() {

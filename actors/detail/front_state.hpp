@@ -14,8 +14,8 @@
 #include <vector>
 
 #include "actors/backend.hpp"
-#include "actors/living.hpp"
 #include "actors/entrance.hpp"
+#include "actors/living.hpp"
 #include "actors/middleware_actor.hpp"
 #include "storage/alarm.hpp"
 
@@ -78,7 +78,7 @@ struct FrontState : std::enable_shared_from_this<FrontState> {
   std::vector<std::deque<Member>> pools;                                           // by middleware
   std::vector<std::size_t> cors;  // the middleware that is
   std::atomic<bool> stopping{false}, closed{false};
-  std::atomic<std::size_t> in_flight{0};  // walks
+  std::atomic<std::size_t> in_flight{0};                                       // walks
   const LivingCount living = std::make_shared<std::atomic<std::uint64_t>>(0);  // actors
 };
 

@@ -2,8 +2,8 @@
 
 #pragma once
 
-#include "actors/living.hpp"
 #include "actors/directory.hpp"
+#include "actors/living.hpp"
 
 namespace kontract {
 

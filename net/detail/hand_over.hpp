@@ -10,6 +10,6 @@
 namespace kontract::detail {
 
 // As Server::accept.
-Status hand_over(const std::shared_ptr<Hub>& hub, int socket, std::string_view received);
+Status hand_over(const std::shared_ptr<Hub>& hub, int descriptor, std::string_view received);
 
 }  // namespace kontract::detail
