@@ -80,7 +80,7 @@ inline constexpr std::size_t kLogQueueBytesMax = 256 * kMiB;  // admission: abov
 
 // The journal, and how far LMDB may be behind it.
 inline constexpr std::size_t kJournalBytesMax = 8 * kMiB;
-inline constexpr auto kCheckpointInterval = 20ms;
+inline constexpr auto kCheckpointInterval = 50ms;
 
 // LMDB.
 inline constexpr std::size_t kMapBytes = 64 * kGiB;  // address space only
