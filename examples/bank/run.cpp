@@ -7,10 +7,11 @@
 #include <memory>
 #include <random>
 
-#include "examples/bank/server_process.hpp"
+#include "examples/support/server_process.hpp"
 
 namespace bank {
 
+using examples::ServerProcess;
 using kontract::Errc;
 using kontract::Error;
 using kontract::Json;
@@ -126,7 +127,7 @@ Status transfer_and_audit(const RunPlan& plan, Progress& progress, ServerProcess
 }  // namespace
 
 Status run(const RunPlan& plan) {
-  ServerProcess server;
+  ServerProcess server({"/proc/self/exe", "serve"});
   Status started = server.start();
   if (!started) return started;
   std::cout << "bank at " << server.url() << ", seed " << plan.load.seed << "\n" << std::flush;

@@ -11,12 +11,13 @@
 #include <random>
 
 #include "document.hpp"
-#include "server_process.hpp"
+#include "examples/support/server_process.hpp"
 #include "workload.hpp"
 
 namespace shared_document {
 namespace {
 
+using examples::ServerProcess;
 using kontract::Errc;
 using kontract::Error;
 using kontract::Json;
@@ -132,9 +133,13 @@ Status run(Plan plan) {
 
   std::unique_ptr<ServerProcess> server;
   if (plan.own_server || plan.chaos) {
-    server = std::make_unique<ServerProcess>(plan.server_binary, plan.data);
-    Status started = server->start();
-    if (!started) return started;
+    server = std::make_unique<ServerProcess>(
+        std::vector<std::string>{plan.server_binary, "serve", "--log-level", "warning"}, plan.data);
+    if (Status started = server->start(); !started) {
+      Error error = std::move(started).error();
+      error.hint += " --server-bin names another program.";
+      return error;
+    }
     plan.url = server->url();
   }
   std::cout << "session " << plan.session << " at " << plan.url << ", seed " << plan.seed << "\n";

@@ -55,6 +55,12 @@ Task<void> pass(FunctionContext& ctx, Gate& gate) {
   while (!gate.is_open()) co_await ctx.sleep(1ms);
 }
 
+// "gate", a function that is over when the gate is open.
+void add_gate(Backend& backend, Gate& gate) {
+  backend.function({.name = "gate", .perm = perms::none},
+                   [&](FunctionContext& ctx) { return pass(ctx, gate); });
+}
+
 class FunctionTest : public SessionFixture {
  protected:
   void add_functions(Backend backend) {
@@ -206,8 +212,7 @@ TEST_F(FunctionTest, WhileItWaitsOutsideOtherCallsGoOnAndItsCommitComesAfterThem
     if (balance_of(own) != balance_of(before) + 1) throw HttpError(500, "lost its own write");
     co_return ctx.txid();
   });
-  backend.function({.name = "gate", .perm = perms::none},
-                   [&](FunctionContext& ctx) { return pass(ctx, gate); });
+  add_gate(backend, gate);
   add_functions(std::move(backend));
   create("notes");
   const std::uint64_t slow = send("s", "slow");
@@ -295,8 +300,7 @@ TEST_F(FunctionTest, WhatOthersChangedMeanwhileIsAConflictIfItHasSeenIt) {
 TEST_F(FunctionTest, ARefusalToGoOnCannotBeCaughtAway) {
   Gate gate;
   Backend backend;
-  backend.function({.name = "gate", .perm = perms::none},
-                   [&](FunctionContext& ctx) { return pass(ctx, gate); });
+  add_gate(backend, gate);
   backend.function({.name = "f"}, [&](FunctionContext& ctx) -> Task<void> {
     auto accounts = ctx.table("accounts");
     co_await accounts.get("a");
@@ -322,8 +326,7 @@ TEST_F(FunctionTest, ARefusalToGoOnCannotBeCaughtAway) {
 TEST_F(FunctionTest, OneThatOnlyReadsKeepsToItsSnapshot) {
   Gate gate;
   Backend backend;
-  backend.function({.name = "gate", .perm = perms::none},
-                   [&](FunctionContext& ctx) { return pass(ctx, gate); });
+  add_gate(backend, gate);
   backend.function({.name = "f", .perm = perms::R__}, [](FunctionContext& ctx) -> Task<Json> {
     auto accounts = ctx.table("accounts");
     const auto before = co_await accounts.get("a");
@@ -354,8 +357,7 @@ TEST_F(FunctionTest, OneThatOnlyReadsKeepsToItsSnapshot) {
 TEST_F(FunctionTest, AReaderOfBeforeAFieldWasTypedAnswersAsAScanWould) {
   Gate gate;
   Backend backend;
-  backend.function({.name = "gate", .perm = perms::none},
-                   [&](FunctionContext& ctx) { return pass(ctx, gate); });
+  add_gate(backend, gate);
   backend.function({.name = "f", .perm = perms::R__}, [](FunctionContext& ctx) -> Task<Json> {
     auto accounts = ctx.table("accounts");
     const auto before = co_await accounts.get("a");
@@ -387,8 +389,7 @@ TEST_F(FunctionTest, AReaderOfBeforeAFieldWasTypedAnswersAsAScanWould) {
 TEST_F(FunctionTest, WhatItWroteMustFitASchemaThatCameMeanwhile) {
   Gate gate;
   Backend backend;
-  backend.function({.name = "gate", .perm = perms::none},
-                   [&](FunctionContext& ctx) { return pass(ctx, gate); });
+  add_gate(backend, gate);
   backend.function({.name = "f"}, [](FunctionContext& ctx) -> Task<void> {
     const Json text = {{"balance", "5"}};
     co_await ctx.table("accounts").set("c", text);

@@ -31,6 +31,12 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
+// Waits until the test opens the gate.
+Task<void> wait_at(MiddlewareContext& ctx, const std::atomic<bool>& open, std::atomic<int>& count) {
+  ++count;
+  while (!open) co_await ctx.sleep(1ms);
+}
+
 class MiddlewareTest : public SessionFixture {
  protected:
   // With what backend_ has by then.
@@ -95,6 +101,13 @@ class MiddlewareTest : public SessionFixture {
     return alarms_;
   }
 
+  // Calls of table.push wait at it.
+  void add_gate(Backend& backend) {
+    backend.middleware({.name = "gate", .endpoints = {"table.push"}}, [this](MiddlewareContext& ctx) {
+      return wait_at(ctx, gate_open_, at_gate_);
+    });
+  }
+
   Backend backend_;
   std::unique_ptr<Front> front_;
   std::map<std::string, std::shared_ptr<Entrance>> entrances_;
@@ -103,12 +116,6 @@ class MiddlewareTest : public SessionFixture {
   std::mutex mutex_;
   std::vector<std::string> notes_, alarms_;
 };
-
-// Waits until the test opens the gate.
-Task<void> wait_at(MiddlewareContext& ctx, const std::atomic<bool>& open, std::atomic<int>& count) {
-  ++count;
-  while (!open) co_await ctx.sleep(1ms);
-}
 
 TEST(MiddlewareFilterTest, AllFiltersThatAreGivenMustMatch) {
   using enum MiddlewareFilter;
@@ -392,9 +399,7 @@ TEST_F(MiddlewareTest, AnAroundLetsOthersPassWhileItsCallIsOnTheWay) {
         CallAnswer answer = co_await next();
         co_return answer;
       });
-  backend_.middleware(
-      {.name = "gate", .endpoints = {"table.push"}},
-      [this](MiddlewareContext& ctx) { return wait_at(ctx, gate_open_, at_gate_); });
+  add_gate(backend_);
   open();
   const auto pushed = enter("table.push", {"t", Json::object()});
   ASSERT_TRUE(eventually([&] { return at_gate_ == 1; }));
@@ -462,9 +467,7 @@ TEST_F(MiddlewareTest, AfterADeathItsCallsAreAnsweredAndTheNextFindsANewOne) {
                         CallAnswer answer = co_await next();
                         co_return answer;
                       });
-  backend_.middleware(
-      {.name = "gate", .endpoints = {"table.push"}},
-      [this](MiddlewareContext& ctx) { return wait_at(ctx, gate_open_, at_gate_); });
+  add_gate(backend_);
   open();
   const Identity room{peer_.owner, "room"};
   struct Case {
@@ -531,9 +534,7 @@ TEST_F(MiddlewareTest, ClosingAnswersWhatIsLeft) {
                          CallAnswer answer = co_await next();
                          co_return answer;
                        });
-    backend.middleware(
-        {.name = "gate", .endpoints = {"table.push"}},
-        [this](MiddlewareContext& ctx) { return wait_at(ctx, gate_open_, at_gate_); });
+    add_gate(backend);
     Front front(*system_, std::make_shared<const Backend>(std::move(backend)), store_->shared(),
                 {});
     const auto own = front.entrance(handle("room"));

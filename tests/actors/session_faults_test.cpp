@@ -106,6 +106,20 @@ class DeadTableTest : public SessionFaultTest {
     EXPECT_EQ(error("room", "table.get", {"a", "deadly"}), "KONTRACT_INTERNAL");
     EXPECT_FALSE(armed_);
   }
+  // Reads record "x" of table "a", whose actor is dead: those that still reach it are dropped, the
+  // first that its successor gets waits, and is the last of what this returns.
+  std::vector<std::uint64_t> read_until_one_waits() {
+    std::vector<std::uint64_t> reads;
+    const std::size_t answered = answers_->count();
+    const std::uint64_t last = last_call_;
+    EXPECT_TRUE(eventually([&] {
+      reads.push_back(send("room", "table.get", {"a", "x"}));
+      answers_->wait(send("room", "session.info"));
+      return answers_->count() < answered + (last_call_ - last);
+    }));
+    return reads;
+  }
+
   std::atomic<bool> armed_{false};
 };
 
@@ -132,14 +146,7 @@ TEST_F(DeadTableTest, ItsSuccessorWaitsForWhatItHadAppended) {
     const WriteTxn held = hold_writes();
     set = send("room", "table.set", {"a", "x", {{"n", 1}}});
     kill();
-    // Those that still reach the dead actor are dropped; the first that its successor gets waits.
-    const std::size_t answered = answers_->count();
-    const std::uint64_t last = last_call_;
-    EXPECT_TRUE(eventually([&] {
-      reads.push_back(send("room", "table.get", {"a", "x"}));
-      answers_->wait(send("room", "session.info"));
-      return answers_->count() < answered + (last_call_ - last);
-    }));
+    reads = read_until_one_waits();
   }
   EXPECT_TRUE(answers_->wait(set).result);
   for (const std::uint64_t id : reads) {
@@ -164,13 +171,7 @@ TEST_F(DeadTableTest, WhatItsSuccessorHoldsBackIsRefusedWhenTheLogFails) {
     const WriteTxn held = hold_writes();
     set = send("room", "table.set", {"a", "x", {{"n", 1}}});
     kill();
-    const std::size_t answered = answers_->count();
-    const std::uint64_t last = last_call_;
-    EXPECT_TRUE(eventually([&] {
-      reads.push_back(send("room", "table.get", {"a", "x"}));
-      answers_->wait(send("room", "session.info"));
-      return answers_->count() < answered + (last_call_ - last);
-    }));
+    reads = read_until_one_waits();
   }
   EXPECT_EQ(answers_->wait(set).result.error().name(), "KONTRACT_STORAGE_CORRUPT");
   const Answer read = answers_->wait(reads.back());

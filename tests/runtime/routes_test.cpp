@@ -1,9 +1,4 @@
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
 #include <atomic>
-#include <cstdlib>
-#include <filesystem>
 #include <latch>
 #include <sstream>
 #include <thread>
@@ -12,7 +7,7 @@
 #include "net/client.hpp"
 #include "net/http_get.hpp"
 #include "runtime/cli.hpp"
-#include "runtime/runtime.hpp"
+#include "tests/runtime/runtime_fixture.hpp"
 
 namespace kontract {
 namespace {
@@ -26,24 +21,14 @@ constexpr const char* kSecret = "0123456789abcdef0123456789abcdef";
 
 class RoutesTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = (std::filesystem::temp_directory_path() / "routes_test-XXXXXX").string();
-    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-    options_.store.data = pattern;
-    options_.store.ballast_bytes = 0;
-    options_.server.port = 0;
-  }
-  void TearDown() override {
-    runtime_.reset();
-    std::filesystem::remove_all(options_.store.data);
-  }
-
   void start(Backend backend) {
-    auto started = Runtime::start(options_, std::move(backend));
-    ASSERT_TRUE(started) << started.error().message;
-    runtime_ = std::move(*started);
+    runtime_.reset();  // a folder has one at a time
+    runtime_ = must_start(options_, std::move(backend));
   }
   std::string url() const { return "ws://127.0.0.1:" + std::to_string(runtime_->port()); }
+  ClientOptions room_without_reconnecting() const {
+    return {.url = url(), .session = "room", .reconnect = false};
+  }
 
   struct Printed {
     int code;
@@ -58,7 +43,8 @@ class RoutesTest : public ::testing::Test {
     return {code, out.str(), err.str()};
   }
 
-  Options options_;
+  TestFolder folder_;
+  Options options_ = options_in(folder_);
   std::unique_ptr<Runtime> runtime_;
 };
 
@@ -157,11 +143,7 @@ TEST_F(RoutesTest, AStopFinishesTheCallsThatAreInMiddleware) {
                        while (!open) co_await ctx.sleep(1ms);
                      });
   start(std::move(backend));
-  ClientOptions options;
-  options.url = url();
-  options.session = "room";
-  options.reconnect = false;
-  Client client(options);
+  Client client(room_without_reconnecting());
   ASSERT_TRUE(client.connect());
   std::promise<Result<CallResult>> answered;
   client.call("table.create", {"t"},
@@ -194,11 +176,7 @@ TEST_F(RoutesTest, AStopCutsWhatDoesNotEnd) {
                          co_return answer;
                        });
     start(std::move(backend));
-    ClientOptions options;
-    options.url = url();
-    options.session = "room";
-    options.reconnect = false;
-    Client client(options);
+    Client client(room_without_reconnecting());
     ASSERT_TRUE(client.connect());
     std::atomic<int> answered{0};
     for (const char* function : {"session.info", "table.list", "table.list"}) {

@@ -1,4 +1,4 @@
-#include "examples/bank/server_process.hpp"
+#include "examples/support/server_process.hpp"
 
 #include <fcntl.h>
 #include <sys/prctl.h>
@@ -11,31 +11,34 @@
 #include <cstdlib>
 #include <filesystem>
 #include <string_view>
-#include <vector>
+#include <utility>
 
-namespace bank {
+namespace examples {
 
 using kontract::Errc;
 using kontract::Error;
 using kontract::Status;
 
+ServerProcess::ServerProcess(std::vector<std::string> command, std::string data)
+    : command_(std::move(command)), data_(std::move(data)), temporary_(data_.empty()) {}
+
 ServerProcess::~ServerProcess() {
   kill();
   std::error_code ignored;
-  if (!data_.empty()) std::filesystem::remove_all(data_, ignored);
+  if (temporary_ && !data_.empty()) std::filesystem::remove_all(data_, ignored);
 }
 
 Status ServerProcess::start() {
   if (data_.empty()) {
-    std::string pattern = (std::filesystem::temp_directory_path() / "bank-XXXXXX").string();
+    std::string pattern = (std::filesystem::temp_directory_path() / "example-XXXXXX").string();
     if (mkdtemp(pattern.data()) == nullptr) return Error(Errc::internal, "No temporary directory");
     data_ = pattern;
   }
-  const std::vector<std::string> words{"bank",   "serve", "--port", std::to_string(port_),
-                                       "--data", data_};
+  std::vector<std::string> words = command_;
+  words.insert(words.end(), {"--port", std::to_string(port_), "--data", data_});
   std::vector<char*> argv;
   argv.reserve(words.size() + 1);
-  for (const std::string& word : words) argv.push_back(const_cast<char*>(word.c_str()));
+  for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
 
   int ends[2];
@@ -46,14 +49,14 @@ Status ServerProcess::start() {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) _exit(127);
     dup2(ends[1], STDOUT_FILENO);
-    execv("/proc/self/exe", argv.data());
+    execv(argv[0], argv.data());
     _exit(127);
   }
   close(ends[1]);
   FILE* const out = fdopen(ends[0], "r");
   constexpr std::string_view kListening = "listening on 127.0.0.1:";
   bool listens = false;
-  char buffer[128];
+  char buffer[512];
   while (!listens && out != nullptr && std::fgets(buffer, sizeof buffer, out) != nullptr) {
     const std::string_view line = buffer;
     if (!line.starts_with(kListening)) continue;
@@ -63,7 +66,8 @@ Status ServerProcess::start() {
   if (out != nullptr) std::fclose(out);
   if (listens) return {};
   kill();
-  return Error(Errc::internal, "The server does not start", "What it says stands above.");
+  return Error(Errc::internal, "The server " + command_.front() + " does not start",
+               "What it says stands above.");
 }
 
 void ServerProcess::kill() {
@@ -73,4 +77,4 @@ void ServerProcess::kill() {
   pid_ = -1;
 }
 
-}  // namespace bank
+}  // namespace examples

@@ -1,4 +1,4 @@
-// ServerProcess: a `kontract serve` of our own, to be killed and started again at will.
+// ServerProcess: a server of the example's own, to be killed and started again at will.
 //
 // It dies with the thread that started it, however that ends.
 
@@ -7,17 +7,18 @@
 #include <sys/types.h>
 
 #include <cstdint>
-#include <memory>
 #include <string>
+#include <vector>
 
 #include "storage/result.hpp"
 
-namespace shared_document {
+namespace examples {
 
 class ServerProcess {
  public:
-  // `data` empty: a temporary directory, removed at the end.
-  ServerProcess(std::string binary, std::string data);
+  // `command` serves, and takes --port and --data; it says on its standard output that it is
+  // "listening on 127.0.0.1:PORT". `data` empty: a temporary directory, removed at the end.
+  explicit ServerProcess(std::vector<std::string> command, std::string data = {});
   ~ServerProcess();
   ServerProcess(const ServerProcess&) = delete;
   ServerProcess& operator=(const ServerProcess&) = delete;
@@ -29,11 +30,11 @@ class ServerProcess {
   std::string url() const { return "ws://127.0.0.1:" + std::to_string(port_); }
 
  private:
-  const std::string binary_;
+  const std::vector<std::string> command_;
   std::string data_;
   bool temporary_;
   std::uint16_t port_ = 0;
   pid_t pid_ = -1;
 };
 
-}  // namespace shared_document
+}  // namespace examples
