@@ -4,7 +4,10 @@
 //   bench [--rounds 3] [--seconds 3] [--only
 //   get_1,get_128,set_128,bank_1,bank_64,guard,around,memory,sql_point,sql_index,sql_scan,query]
 //         [--records 100000] [--sessions 2000] [--connections 500] [--dir DIR] [--kontract PROGRAM]
-//         [--json FILE] [--enforce]
+//         [--json FILE] [--svg FILE] [--enforce] [--peers]
+//
+// --peers measures against what a user would pick instead (tests/bench/peers), too; --only takes
+// names of theirs as well.
 //
 // Each comparison alternates the two programs and takes the medians of the rounds. --dir is where
 // data is written for the time of the run, by default beside this program; it decides which disk
@@ -30,6 +33,8 @@
 #include "tests/bench/functions.hpp"
 #include "tests/bench/machine.hpp"
 #include "tests/bench/memory.hpp"
+#include "tests/bench/peers/peers.hpp"
+#include "tests/bench/plot.hpp"
 #include "tests/bench/sql.hpp"
 #include "tests/bench/throughput.hpp"
 
@@ -40,12 +45,14 @@ using namespace kontract::bench;
 constexpr const char* kAllNames =
     "get_1,get_128,set_128,bank_1,bank_64,guard,around,memory,sql_point,sql_index,sql_scan,query";
 
-std::set<std::string> names_from(const std::string& list) {
+std::set<std::string> names_from(const Flags& flags) {
   std::set<std::string> names;
+  const std::string list = flags.text("--only", kAllNames);
+  if (flags.has("--peers") && !flags.has("--only")) names = kPeerNames;
   std::istringstream words(list);
   for (std::string name; std::getline(words, name, ',');) {
     if (name != "memory" && !kThroughputNames.contains(name) && !kFunctionNames.contains(name) &&
-        !kSqlNames.contains(name)) {
+        !kSqlNames.contains(name) && !kPeerNames.contains(name)) {
       throw std::invalid_argument("--only knows no " + name);
     }
     names.insert(name);
@@ -61,11 +68,16 @@ void raise_descriptor_limit() {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-std::vector<Figure> measure(const Programs& programs, const Flags& flags) {
+struct Measured {
+  std::vector<Figure> figures;
+  nlohmann::ordered_json peers;  // their versions
+};
+
+Measured measure(const Programs& programs, const Flags& flags) {
   ThroughputOptions throughput;
   throughput.rounds = flags.count("--rounds", throughput.rounds);
   throughput.seconds = flags.number("--seconds", throughput.seconds);
-  throughput.names = names_from(flags.text("--only", kAllNames));
+  throughput.names = names_from(flags);
   MemoryOptions memory;
   memory.sessions = flags.count("--sessions", memory.sessions);
   memory.connections = flags.count("--connections", memory.connections);
@@ -86,7 +98,15 @@ std::vector<Figure> measure(const Programs& programs, const Flags& flags) {
     for (Figure& figure : memory_figures(programs, memory)) figures.push_back(std::move(figure));
   }
   for (Figure& figure : sql_figures(programs, sql)) figures.push_back(std::move(figure));
-  return figures;
+  PeerReport peers = peer_figures(programs, throughput);
+  for (Figure& figure : peers.figures) figures.push_back(std::move(figure));
+  return {std::move(figures), std::move(peers.versions)};
+}
+
+void write(const std::string& path, const std::string& text) {
+  std::ofstream file(path);
+  file << text;
+  if (!file.flush()) throw std::runtime_error("cannot write " + path);
 }
 
 int run(const Flags& flags) {
@@ -98,6 +118,7 @@ int run(const Flags& flags) {
                           here / "lmdb_put",
                           here / "wsload",
                           here / "function_server",
+                          here / "store_load",
                           work.path()};
   raise_descriptor_limit();
 
@@ -109,15 +130,17 @@ int run(const Flags& flags) {
   std::printf("\n");
   std::fflush(stdout);
 
-  const std::vector<Figure> figures = measure(programs, flags);
+  const auto [figures, peers] = measure(programs, flags);
   print_table(figures);
-  if (flags.has("--json")) {
-    const std::string path = flags.text("--json", "");
-    const nlohmann::ordered_json report{{"machine", machine}, {"figures", to_json(figures)}};
-    std::ofstream file(path);
-    file << report.dump(2) << "\n";
-    if (!file.flush()) throw std::runtime_error("cannot write " + path);
+  for (const auto& [name, version] : peers.items()) {
+    std::printf("%s: %s\n", name.c_str(), version.get<std::string>().c_str());
   }
+  if (flags.has("--json")) {
+    const nlohmann::ordered_json report{
+        {"machine", machine}, {"peers", peers}, {"figures", to_json(figures)}};
+    write(flags.text("--json", ""), report.dump(2) + "\n");
+  }
+  if (flags.has("--svg")) write(flags.text("--svg", ""), to_svg(figures));
   const auto failed = [](const Figure& figure) { return !figure.failure.empty(); };
   if (std::any_of(figures.begin(), figures.end(), failed)) return 2;
   const auto met = [](const Figure& figure) { return figure.met(); };
@@ -131,8 +154,8 @@ int main(int argc, char** argv) {
     return run({argc,
                 argv,
                 {"--rounds", "--seconds", "--only", "--records", "--sessions", "--connections",
-                 "--dir", "--kontract", "--json"},
-                {"--enforce"}});
+                 "--dir", "--kontract", "--json", "--svg"},
+                {"--enforce", "--peers"}});
   } catch (const std::exception& error) {
     std::fprintf(stderr, "bench: %s\n", error.what());
     return 2;

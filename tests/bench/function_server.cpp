@@ -1,5 +1,5 @@
-// function_server: a server with the functions of examples/bank and, if asked for, one middleware
-// that lets every call pass.
+// function_server: a server with the functions of examples/bank, one that answers its argument
+// (echo) and, if asked for, one middleware that lets every call pass.
 //
 //   function_server --data DIR [--middleware none|guard|around]
 //
@@ -33,12 +33,15 @@ void add_middleware(Backend& backend, const std::string& form) {
   }
 }
 
+Task<Json> echo(FunctionContext& /*ctx*/, Json value) { co_return value; }
+
 void serve(const bench::Flags& flags) {
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // in all threads, so that it waits for sigwait
   Backend backend = bank::backend();
+  backend.function({.name = "echo", .args = {"value"}, .perm = perms::R__}, echo);
   add_middleware(backend, flags.text("--middleware", "none"));
   Options options;
   options.store.data = flags.text("--data", "");

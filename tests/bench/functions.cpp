@@ -6,8 +6,8 @@
 #include <stdexcept>
 
 #include "tests/bench/child_load.hpp"
+#include "tests/bench/fill.hpp"
 #include "tests/bench/http_client.hpp"
-#include "tests/bench/message_template.hpp"
 
 namespace kontract::bench {
 
@@ -21,38 +21,23 @@ constexpr int kKeys = 1000;                       // accounts, or records, of ea
 constexpr std::int64_t kOpening = 1'000'000'000;  // so that no transfer is refused
 constexpr int kGetSessions = 8;
 constexpr int kGetInFlight = 16;
-constexpr int kBatchOps = 100;
 constexpr std::string_view kTransfer =
     R"({"t":"call","id":{id},"fn":"bank.transfer","args":["{key}","{other}",1]})";
 constexpr std::string_view kGet =
     R"({"t":"call","id":{id},"fn":"table.get","args":["users","{key}"]})";
-
-// A table of kKeys records in each session; `record` gives the data of one.
-template <class Record>
-void fill(std::uint16_t port, const std::string& prefix, int sessions, const json& create,
-          Record record) {
-  HttpClient client(port);
-  for (int session = 0; session < sessions; ++session) {
-    const std::string name = prefix + std::to_string(session);
-    client.call(name, "table.create", create);
-    for (int first = 0; first < kKeys; first += kBatchOps) {
-      json operations = json::array();
-      for (int key = first; key < first + kBatchOps; ++key) {
-        operations.push_back({"table.set", create[0], "k" + std::to_string(key), record()});
-      }
-      client.call(name, "table.batch", json::array({operations}));
-    }
-  }
-}
 
 void fill_accounts(std::uint16_t port, const std::string& prefix, int sessions) {
   // As bank::table_arguments().
   const json integer{{"type", "integer"}, {"required", true}};
   const json fields{{"balance", integer}, {"sent", integer}, {"received", integer}};
   const json schema{{"schema", {{"fields", fields}}}};
-  fill(port, prefix, sessions, json::array({"accounts", schema}), [] {
-    return json{{"balance", kOpening}, {"sent", 0}, {"received", 0}};
-  });
+  fill(port, {.prefix = prefix,
+              .sessions = sessions,
+              .keys = kKeys,
+              .create = json::array({"accounts", schema}),
+              .record = [] {
+                return json{{"balance", kOpening}, {"sent", 0}, {"received", 0}};
+              }});
 }
 
 void require_all_money(std::uint16_t port, const std::string& prefix, int sessions) {
@@ -159,12 +144,7 @@ class FunctionBench {
   std::uint16_t server_with_users(const std::string& middleware) {
     const std::uint16_t port = server(middleware);
     if (!with_users_.insert(middleware).second) return port;
-    std::uint64_t random = 1;
-    fill(port, "s", kGetSessions, json::array({"users", json::object()}), [&random] {
-      std::string data;
-      append_data200(data, next_random(random));
-      return json::parse(data);
-    });
+    fill(port, {.sessions = kGetSessions, .keys = kKeys});
     return port;
   }
 

@@ -4,13 +4,13 @@
 
 #include <chrono>
 #include <exception>
-#include <fstream>
 #include <memory>
 #include <sstream>
 #include <stdexcept>
 #include <string>
 
 #include "tests/bench/http_client.hpp"
+#include "tests/bench/process_memory.hpp"
 #include "tests/bench/welcomed_connection.hpp"
 
 namespace kontract::bench {
@@ -25,27 +25,6 @@ constexpr std::chrono::milliseconds kSoonIdle{1000};
 constexpr std::chrono::seconds kSettleTimeout{60};
 constexpr int kWarmUpWaves = 5;
 constexpr int kWarmUp = 100;  // sessions and connections before the first look
-
-struct Memory {
-  double resident = 0;   // bytes
-  double anonymous = 0;  // bytes; heap and stacks
-};
-
-Memory memory_of(pid_t pid) {
-  std::ifstream file("/proc/" + std::to_string(pid) + "/smaps_rollup");
-  Memory memory;
-  std::string line;
-  while (std::getline(file, line)) {
-    std::istringstream words(line);
-    std::string name;
-    double kib = 0;
-    words >> name >> kib;
-    if (name == "Rss:") memory.resident = kib * 1024;
-    if (name == "Anonymous:") memory.anonymous = kib * 1024;
-  }
-  if (memory.resident == 0) throw std::runtime_error("the server's memory cannot be read");
-  return memory;
-}
 
 Memory each(const Memory& before, const Memory& after, int count) {
   return {(after.resident - before.resident) / count, (after.anonymous - before.anonymous) / count};

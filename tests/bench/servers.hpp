@@ -19,7 +19,8 @@ struct Programs {
   std::filesystem::path lmdb_put;
   std::filesystem::path wsload;
   std::filesystem::path function_server;
-  std::filesystem::path work;  // a temporary directory on the disk that is measured
+  std::filesystem::path store_load;  // may be missing: it is for the peers
+  std::filesystem::path work;        // a temporary directory on the disk that is measured
 };
 
 // A server that is ready, stopped with its owner.

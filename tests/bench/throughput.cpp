@@ -7,8 +7,7 @@
 #include <stdexcept>
 
 #include "tests/bench/child_load.hpp"
-#include "tests/bench/http_client.hpp"
-#include "tests/bench/message_template.hpp"
+#include "tests/bench/fill.hpp"
 #include "tests/bench/welcomed_connection.hpp"
 
 namespace kontract::bench {
@@ -19,7 +18,6 @@ using nlohmann::json;
 
 constexpr int kSessions = 8;
 constexpr int kKeys = 1000;
-constexpr int kBatchOps = 100;
 constexpr int kPutsPerCommit = 128;  // as many as wsload has requests on the way
 constexpr std::string_view kGet =
     R"({"t":"call","id":{id},"fn":"table.get","args":["users","{key}"]})";
@@ -31,25 +29,6 @@ struct Load {
   int inflight;
   std::string_view message;
 };
-
-// Writes kKeys records of 200 bytes into table users of each session s0..s7.
-void fill(std::uint16_t port) {
-  HttpClient client(port);
-  std::uint64_t random = 1;
-  for (int session = 0; session < kSessions; ++session) {
-    const std::string name = "s" + std::to_string(session);
-    client.call(name, "table.create", json::array({"users", json::object()}));
-    for (int first = 0; first < kKeys; first += kBatchOps) {
-      json operations = json::array();
-      for (int key = first; key < first + kBatchOps; ++key) {
-        std::string data;
-        append_data200(data, next_random(random));
-        operations.push_back({"table.set", "users", "k" + std::to_string(key), json::parse(data)});
-      }
-      client.call(name, "table.batch", json::array({operations}));
-    }
-  }
-}
 
 // Throws std::runtime_error if the server acknowledges writes before they are on disk.
 void require_synced(std::uint16_t port) {
@@ -129,7 +108,7 @@ class Bench {
     if (!kontract_) {
       auto server = std::make_unique<KontractServer>(programs_, programs_.work / "throughput");
       require_synced(server->port());
-      fill(server->port());
+      fill(server->port(), {.sessions = kSessions, .keys = kKeys});
       kontract_ = std::move(server);
     }
     return kontract_->port();

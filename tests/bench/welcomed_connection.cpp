@@ -45,6 +45,15 @@ WelcomedConnection::WelcomedConnection(std::uint16_t port, const std::string& se
 
 WelcomedConnection::~WelcomedConnection() { close(fd_); }
 
+std::string WelcomedConnection::call(std::string_view message) {
+  std::string frame;
+  append_text_frame(frame, message);
+  transmit(frame);
+  const std::string in =
+      receive_until([](std::string_view bytes) { return next_frame(bytes).has_value(); });
+  return std::string(next_frame(in)->payload);
+}
+
 void WelcomedConnection::transmit(const std::string& bytes) {
   if (send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL) < 0) {
     throw std::runtime_error("the server closed a new connection");

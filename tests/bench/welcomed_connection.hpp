@@ -1,5 +1,5 @@
-// WelcomedConnection: a WebSocket to one session of kontract that has said hello and is then
-// silent.
+// WelcomedConnection: a WebSocket to one session of kontract that has said hello and then does what
+// it is told.
 
 #pragma once
 
@@ -20,6 +20,9 @@ class WelcomedConnection {
   WelcomedConnection& operator=(const WelcomedConnection&) = delete;
 
   const std::string& welcome() const { return welcome_; }  // the frame's JSON text
+
+  // Sends one message and returns the next frame's text. Throws as the constructor.
+  std::string call(std::string_view message);
 
  private:
   void transmit(const std::string& bytes);

@@ -10,12 +10,11 @@
 
 #include <cstdio>
 #include <exception>
-#include <nlohmann/json.hpp>
 #include <string>
 
 #include "tests/bench/flags.hpp"
 #include "tests/bench/load.hpp"
-#include "tests/bench/percentile.hpp"
+#include "tests/bench/load_report.hpp"
 
 namespace {
 
@@ -41,28 +40,18 @@ LoadOptions options_from(const Flags& flags) {
 }
 
 void print(const LoadOptions& options, const LoadResult& result, bool as_json) {
-  const auto us = [&](double share) {
-    return static_cast<double>(kontract::bench::percentile(result.latencies_ns, share)) / 1000;
-  };
+  auto report = kontract::bench::load_report(result);
   if (as_json) {
-    const nlohmann::ordered_json line{{"rate", result.rate},
-                                      {"p50_us", us(.5)},
-                                      {"p90_us", us(.9)},
-                                      {"p99_us", us(.99)},
-                                      {"p99_9_us", us(.999)},
-                                      {"max_us", us(1)},
-                                      {"replies", result.latencies_ns.size()},
-                                      {"errors", result.errors},
-                                      {"events", result.events},
-                                      {"conns", options.connections},
-                                      {"inflight", options.inflight}};
-    std::printf("%s\n", line.dump().c_str());
+    report["conns"] = options.connections;
+    report["inflight"] = options.inflight;
+    std::printf("%s\n", report.dump().c_str());
     return;
   }
+  const auto us = [&](const char* name) { return report[name].get<double>(); };
   std::printf(
       "%.0f req/s p50=%.1fus p90=%.1fus p99=%.1fus p99.9=%.1fus max=%.1fus errors=%llu "
       "events=%llu conns=%d inflight=%d\n",
-      result.rate, us(.5), us(.9), us(.99), us(.999), us(1),
+      result.rate, us("p50_us"), us("p90_us"), us("p99_us"), us("p99_9_us"), us("max_us"),
       static_cast<unsigned long long>(result.errors),
       static_cast<unsigned long long>(result.events), options.connections, options.inflight);
 }
