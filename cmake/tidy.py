@@ -80,13 +80,19 @@ def names_of(path):
 
 
 def commands():
-    """{file: its compiler flags}"""
-    flags = {}
+    """{file: its compiler flags}; and for clang-tidy the same as build/lint/compile_commands.json, in
+    which the files that are compiled together stand one by one."""
+    here, flags, entries = pathlib.Path.cwd(), {}, []
     for entry in json.loads(pathlib.Path("build/release/compile_commands.json").read_text()):
         words = shlex.split(entry["command"])
         del words[words.index("-c") : words.index("-c") + 2]
         del words[words.index("-o") : words.index("-o") + 2]
-        flags[str(pathlib.Path(entry["file"]).relative_to(pathlib.Path.cwd()))] = tuple(words)
+        together = "/Unity/unity_" in entry["file"]
+        for file in INCLUDE.findall(text_of(entry["file"])) if together else [entry["file"]]:
+            flags[str(pathlib.Path(file).relative_to(here))] = tuple(words)
+            entries.append({"directory": entry["directory"], "file": file,
+                            "arguments": [*words, "-c", file]})
+    (LINT / "compile_commands.json").write_text(json.dumps(entries))
     return flags
 
 
@@ -155,7 +161,7 @@ def check(number, unit, stamps):
         print("clang-tidy: one by one: " + " ".join(unit.files), flush=True)
     found = ""
     for path in unit.files:
-        findings = unused_aliases(path) + ("" if together else read(path, "build/release"))
+        findings = unused_aliases(path) + ("" if together else read(path, str(LINT)))
         if not findings:
             stamps[path].touch()
         found += findings

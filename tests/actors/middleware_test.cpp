@@ -103,9 +103,9 @@ class MiddlewareTest : public SessionFixture {
 
   // Calls of table.push wait at it.
   void add_gate(Backend& backend) {
-    backend.middleware({.name = "gate", .endpoints = {"table.push"}}, [this](MiddlewareContext& ctx) {
-      return wait_at(ctx, gate_open_, at_gate_);
-    });
+    backend.middleware(
+        {.name = "gate", .endpoints = {"table.push"}},
+        [this](MiddlewareContext& ctx) { return wait_at(ctx, gate_open_, at_gate_); });
   }
 
   Backend backend_;

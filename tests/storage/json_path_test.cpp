@@ -3,11 +3,10 @@
 #include <gtest/gtest.h>
 
 #include "storage/json_field.hpp"
+#include "tests/storage/json_text.hpp"
 
 namespace kontract {
 namespace {
-
-Json json(const char* text) { return Json::parse(text); }
 
 TEST(JsonPathTest, FindsWhatJsonFieldFindsInTheText) {
   const Json data = json(R"({"a":{"b":1,"b.c":{"d":[2]},"":3},"a.b":4,"a.x":null,"é\"":5,"n":{}})");

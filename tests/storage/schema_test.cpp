@@ -2,12 +2,12 @@
 
 #include <gmock/gmock.h>
 
+#include "tests/storage/json_text.hpp"
+
 namespace kontract {
 namespace {
 
 using ::testing::ElementsAre;
-
-Json json(const char* text) { return Json::parse(text); }
 
 Schema schema_of(const Json& given) {
   auto schema = Schema::parse(given);

@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "storage/format.hpp"
+#include "tests/storage/json_text.hpp"
 #include "tests/storage/table_driver.hpp"
 
 namespace kontract {
@@ -14,8 +15,6 @@ using testing::kSession;
 using testing::ManualShard;
 using testing::TableDriver;
 using testing::users_row;
-
-Json json(const char* text) { return Json::parse(text); }
 
 // Each test runs with batches applied at once and with batches that stay pending.
 class TableSchemaTest : public ::testing::TestWithParam<bool> {
