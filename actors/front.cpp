@@ -138,7 +138,15 @@ const Cors* Front::cors_of(const std::string& function) const {
   if (state_->cors.empty()) return nullptr;
   const Backend& backend = *state_->backend;
   const std::string path = "/rpc/" + function;
-  const MiddlewareRoute route{path, backend.egroup_of(function), function};
+  return cors_of_route({path, backend.egroup_of(function), function});
+}
+
+const Cors* Front::cors_of_page(const std::string& path) const {
+  return cors_of_route({path, {}, {}});
+}
+
+const Cors* Front::cors_of_route(const MiddlewareRoute& route) const {
+  const Backend& backend = *state_->backend;
   for (const std::size_t number : state_->cors) {
     if (backend.middleware()[number].matches(route)) return backend.middleware()[number].cors();
   }

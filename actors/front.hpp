@@ -35,6 +35,8 @@ class Front {
 
   // What pages of other origins may do with this function; null: nothing.
   const Cors* cors_of(const std::string& function) const;
+  // The same with a page that is no function's, such as /auth/login.
+  const Cors* cors_of_page(const std::string& path) const;
 
   // Lets no call into middleware any more, and ends what sleeps there. Idempotent; does not wait.
   // `stopped` is true when no call is left in it.
@@ -48,6 +50,7 @@ class Front {
 
  private:
   friend class FrontAccess;  // for tests
+  const Cors* cors_of_route(const MiddlewareRoute& route) const;
   std::shared_ptr<FrontState> state_;
 };
 

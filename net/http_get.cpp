@@ -82,6 +82,7 @@ Result<Json> http_post_json(const std::string& url, const std::string& path,
                             const std::string& token, const Json& body,
                             std::chrono::milliseconds timeout) {
   http::request<http::string_body> request(http::verb::post, path, 11);
+  request.set(http::field::content_type, "application/json");
   request.body() = to_text(body);
   request.prepare_payload();
   return exchange(std::move(request), url, token, timeout);

@@ -88,6 +88,10 @@ Result<std::shared_ptr<detail::Hub>> make_hub(ServerOptions options, Server::Par
     if (!opened) return std::move(opened).error();
     keyring = std::move(*opened);
   }
+  if (parts.accounts && (!keyring || keyring->keys()->newest_signing() == nullptr)) {
+    return Error{Errc::invalid_request, "Accounts need a key that signs their tokens",
+                 "Configure a secret, or make signing keys with `kontract token keys rotate`."};
+  }
   return std::make_shared<detail::Hub>(std::move(options), std::move(parts), std::move(keyring));
 }
 

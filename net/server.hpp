@@ -38,10 +38,11 @@ class Server {
     std::string durability = "sync";
     std::function<std::string()> metrics_text;
     std::function<std::string()> routes_text = {};
+    std::shared_ptr<class AccountProvider> accounts = nullptr;  // null: there are none
   };
 
   // Binds and listens. Errors: invalid_request (address, port in use, a non-loopback address
-  // without a secret).
+  // without a secret; accounts without a key that signs tokens).
   static Result<std::shared_ptr<Server>> listen(ServerOptions options, Parts parts);
   // One that has only the connections it is handed. Errors: invalid_request (an option).
   static Result<std::shared_ptr<Server>> without_listener(ServerOptions options, Parts parts);

@@ -10,6 +10,11 @@
 
 namespace kontract {
 
+// How often one address, or one account, may try something.
+struct AttemptRate {
+  std::uint32_t per_minute = 0, per_hour = 0;
+};
+
 struct ServerOptions {
   std::string address = "127.0.0.1";
   std::uint16_t port = 8787;  // 0: any free one
@@ -21,6 +26,11 @@ struct ServerOptions {
   std::string token_issuer = "kontract";    // `iss` of the secret's and the signing keys' tokens
   std::string jwks_issuer;                  // of the JWK Set's; empty: token_issuer
   std::string token_audience = "kontract";  // `aud` of all
+
+  // Of accounts, where there are any (Server::Parts).
+  AttemptRate login_attempts{5, 20};         // that fail, of an address and of an account
+  AttemptRate register_attempts{10, 60};     // of an address; links too
+  AttemptRate anonymous_attempts{60, 1000};  // of an address
 
   std::size_t frame_bytes_max = limits::kFrameBytesMax;
   std::size_t json_depth_max = limits::kJsonDepthMax;

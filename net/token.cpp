@@ -129,6 +129,21 @@ Status read_peer(const Json& claims, Peer& peer) {
   return {};
 }
 
+// What only our own keys can say.
+Status read_ours(const Json& claims, const TokenKey& key, Identified& out) {
+  if (!key.signs()) {
+    if (out.peer.owner == kSystemOwner) return bad("Its owner is reserved");
+    return {};
+  }
+  const auto generation = claims.find("accountGeneration");
+  if (generation == claims.end()) return {};
+  if (!generation->is_number_integer() || *generation < 0) {
+    return bad("Its accountGeneration is no number");
+  }
+  out.id.generation = generation->get<std::uint64_t>();
+  return {};
+}
+
 }  // namespace
 
 Result<CheckedToken> check_token(std::string_view token, const TokenKeys& keys,
@@ -159,6 +174,7 @@ Result<CheckedToken> check_token(std::string_view token, const TokenKeys& keys,
     return bad("Its jti is no name");
   }
   if (Status peer = read_peer(*claims, identified.peer); !peer) return peer.error();
+  if (Status ours = read_ours(*claims, **key, identified); !ours) return ours.error();
   checked.claims = std::move(*claims);
   return checked;
 }
@@ -191,6 +207,7 @@ Json token_claims(const Peer& peer, const TokenId& id, const std::string& audien
                  {"jti", id.jti}};
   if (peer.only_session) claims["sid"] = *peer.only_session;
   if (peer.anonymous) claims["isAnonymous"] = true;
+  if (id.generation) claims["accountGeneration"] = *id.generation;
   return claims;
 }
 

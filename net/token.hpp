@@ -2,8 +2,9 @@
 //
 // Claims: `iss` the key's issuer; `aud` our audience, or an array with it; `sub` user and `owner`
 // tenant (both required); `perm` 0..7 and `ugroups`, an array of names (absent: none); `sid`, the
-// only session that it opens; `isAnonymous`; `iat` and `exp` (required, whole seconds, at most an
-// hour apart) and `nbf`; `jti`, by which it can be revoked.
+// only session that it opens; `isAnonymous`; `accountGeneration`, of which account it is (our keys
+// alone can say so; 0: of none yet, anonymous); `iat` and `exp` (required, whole seconds, at most
+// an hour apart) and `nbf`; `jti`, by which it can be revoked.
 //
 // The header's `kid` is looked up in TokenKeys and nowhere else, its `alg` must be the one of that
 // key, byte for byte, and `crit` is refused. Keys that a header brings along are not looked at.
@@ -11,6 +12,8 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -26,9 +29,14 @@ inline constexpr std::size_t kJtiBytes = 16;  // of those that we give
 inline constexpr std::chrono::seconds kTokenSkew{30};
 inline constexpr std::chrono::seconds kTokenLifeMax{3600};
 
+// The tenant whose sessions are the server's own. Only tokens that our keys sign may name it.
+inline constexpr std::string_view kSystemOwner = "kontract.system";
+
 // The name of a token, or of all that it was renewed with. Without a jti it cannot be revoked.
 struct TokenId {
   std::string issuer = {}, jti = {};
+  // Of a token that is an account's: what UserAccount::generation was. 0: of an anonymous owner.
+  std::optional<std::uint64_t> generation = {};
 };
 
 struct Identified {

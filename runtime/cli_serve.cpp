@@ -77,6 +77,10 @@ void greet(const ServeOptions& options, std::uint16_t port, std::ostream& out) {
   if (!tokens) {
     out << "no secret: loopback only, every connection is owner dev, perm 7, group admin\n";
   }
+  if (options.runtime.accounts) {
+    out << "accounts: POST http://" << where
+        << "/auth/anonymous, /auth/register, /auth/login; docs/accounts.md\n";
+  }
   std::error_code unknown;
   const auto binary = std::filesystem::read_symlink("/proc/self/exe", unknown);
   const std::string program = unknown ? "kontract" : typed(binary);

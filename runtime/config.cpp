@@ -123,6 +123,8 @@ Values environment_values() {
 Result<ServeOptions> load_options(const Values& flags, const Values& environment,
                                   std::filesystem::path config) {
   ServeOptions options;
+  bool owners_create_tables_is_set = flags.contains("owners-create-tables") ||
+                                     environment.contains("KONTRACT_OWNERS_CREATE_TABLES");
   if (const auto named = environment.find("KONTRACT_CONFIG");
       config.empty() && named != environment.end()) {
     config = named->second;
@@ -130,6 +132,7 @@ Result<ServeOptions> load_options(const Values& flags, const Values& environment
   if (!config.empty()) {
     const auto file = read_config(config);
     if (!file) return file.error();
+    if (file->contains("owners-create-tables")) owners_create_tables_is_set = true;
     const Status applied = apply(
         options, *file, [](const Setting& s) { return s.name; },
         [&](const std::string& key) { return "The key " + key + " of " + config.string(); });
@@ -145,6 +148,10 @@ Result<ServeOptions> load_options(const Values& flags, const Values& environment
       options, flags, [](const Setting& s) { return s.name; },
       [](const std::string& key) { return "The option --" + key; });
   if (!from_flags) return from_flags.error();
+  // Whoever has an account is a tenant of his own; he could do nothing without tables.
+  if (options.runtime.accounts && !owners_create_tables_is_set) {
+    options.runtime.sessions.owners_create_tables = true;
+  }
   return options;
 }
 

@@ -4,9 +4,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "actors/directory.hpp"
+#include "net/account_table.hpp"
 #include "net/server_options.hpp"
 #include "storage/store.hpp"
 
@@ -18,6 +20,11 @@ struct Options {
   StoreOptions store;
   SessionOptions sessions;
   ServerOptions server;
+  // People may register and log in (docs/accounts.md). Where there is no key that signs tokens one
+  // is made in the data directory.
+  bool accounts = false;
+  AccountTableOptions account_table;                            // of the accounts kept here
+  std::shared_ptr<AccountProvider> account_provider = nullptr;  // instead; accounts are on with it
   bool listen = true;    // else only calls in process reach it; port() is 0
   unsigned threads = 0;  // 0: one for each core
   Scheduler scheduler = Scheduler::asio;

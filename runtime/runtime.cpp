@@ -18,6 +18,7 @@
 #include "actors/local_run.hpp"
 #include "actors/routes.hpp"
 #include "net/signing_keys.hpp"
+#include "net/token_keyring.hpp"
 #include "runtime/detail/local_caller.hpp"
 #include "storage/assert.hpp"
 
@@ -61,6 +62,7 @@ struct Runtime::Parts {
   std::unique_ptr<caf::actor_system> own_actors;
   std::unique_ptr<Directory> directory;
   std::unique_ptr<Front> front;
+  std::shared_ptr<AccountTable> account_table;  // null: there are no accounts, or another's
   std::unique_ptr<boost::asio::io_context> own_io;
   boost::asio::io_context& io;
   std::optional<boost::asio::executor_work_guard<boost::asio::io_context::executor_type>> work;
@@ -84,6 +86,7 @@ struct Runtime::Parts {
         local(std::make_shared<detail::LocalReturn>(io)) {}
 
   caf::actor_system& start_actors(unsigned thread_count);
+  Result<std::shared_ptr<AccountProvider>> start_accounts();
   bool run_one();
   bool wait_for(const std::function<bool()>& over, Clock::time_point until = kNever);
 };
@@ -95,6 +98,22 @@ caf::actor_system& Runtime::Parts::start_actors(unsigned thread_count) {
   own_actors = std::make_unique<caf::actor_system>(config);
   release_actor_system();  // stop() may come from another thread, and would wait for this one
   return *own_actors;
+}
+
+// Null: there are none. REQUIRES: options.server.signing_keys is set.
+Result<std::shared_ptr<AccountProvider>> Runtime::Parts::start_accounts() {
+  if (!options.accounts && !options.account_provider) return std::shared_ptr<AccountProvider>();
+  ServerOptions ours;  // keys of a provider sign nothing here
+  ours.secret = options.server.secret;
+  ours.signing_keys = options.server.signing_keys;
+  if (!tokens_required(ours)) {
+    const auto kid = rotate_signing_keys(ours.signing_keys);
+    if (!kid) return kid.error();
+    spdlog::info("made the signing key {} for the tokens of accounts", *kid);
+  }
+  if (options.account_provider) return options.account_provider;
+  account_table = std::make_shared<AccountTable>(*directory, options.account_table);
+  return std::shared_ptr<AccountProvider>(account_table);
 }
 
 // Runs a handler of a lent io_context if one is ready; true if it did.
@@ -151,6 +170,8 @@ Result<std::unique_ptr<Runtime>> Runtime::start(Options options, Backend backend
   if (parts.options.server.signing_keys.empty()) {
     parts.options.server.signing_keys = (parts.options.store.data / kSigningKeysFile).string();
   }
+  auto accounts = parts.start_accounts();
+  if (!accounts) return std::move(accounts).error();
   parts.options.server.record_bytes_max = parts.options.store.record_bytes_max;
   parts.options.server.record_id_bytes_max = parts.options.store.record_id_bytes_max;
   Server::Parts server;
@@ -158,6 +179,7 @@ Result<std::unique_ptr<Runtime>> Runtime::start(Options options, Backend backend
   server.directory = parts.directory.get();
   server.front = parts.front.get();
   server.shared = &parts.store->shared();
+  server.accounts = std::move(*accounts);
   server.routes_text = [shared_backend] { return to_text(routes(*shared_backend)); };
   server.durability = parts.options.store.durability == Durability::sync ? "sync" : "relaxed";
   server.metrics_text = [raw = runtime.get()] { return raw->metrics_text(); };
@@ -270,6 +292,7 @@ void Runtime::stop() {
     }
     parts.server->stop();
   }
+  if (parts.account_table) parts.account_table->stop();
   if (parts.front) {
     parts.front->stop();
     if (!parts.wait_for([&] { return parts.front->stopped(); }, until)) {

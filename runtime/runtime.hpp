@@ -57,7 +57,8 @@ struct RuntimeMetrics {
 
 class Runtime {
  public:
-  // Errors: those of Backend::check, Store::open and Server::listen.
+  // Errors: those of Backend::check, Store::open, Server::listen and, with accounts,
+  // rotate_signing_keys.
   static Result<std::unique_ptr<Runtime>> start(Options options, Backend backend = {},
                                                 Host host = {});
   ~Runtime();  // stops

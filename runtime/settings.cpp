@@ -145,6 +145,26 @@ Setting duration_setting(std::string name, Field<milliseconds> field, std::strin
           }};
 }
 
+Setting rate_setting(std::string name, Field<AttemptRate> field, std::string help) {
+  constexpr std::uint64_t kMost = 100'000;
+  return {
+      std::move(name), "NUMBER/NUMBER", std::move(help),
+      [=](ServeOptions& options, std::string_view text) -> Status {
+        const auto slash = std::min(text.find('/'), text.size());
+        const auto minute = whole(text.substr(0, slash));
+        const auto hour = whole(text.substr(std::min(slash + 1, text.size())));
+        if (!minute || !hour || *minute < 1 || *hour < 1 || *minute > kMost || *hour > kMost) {
+          return bad(text, "two numbers from 1 to 100000, such as 5/20: in a minute, in an hour");
+        }
+        field(options) = {static_cast<std::uint32_t>(*minute), static_cast<std::uint32_t>(*hour)};
+        return {};
+      },
+      [field](const ServeOptions& options) {
+        const AttemptRate rate = read(field, options);
+        return std::to_string(rate.per_minute) + '/' + std::to_string(rate.per_hour);
+      }};
+}
+
 // One of some words, each for a value.
 template <class T>
 Setting choice_setting(std::string name, Field<T> field,
@@ -246,6 +266,17 @@ std::vector<Setting> make_settings() {
                              "iss of tokens of the secret and of the signing keys"));
   all.push_back(text_setting("token-audience", "TEXT", server(&ServerOptions::token_audience),
                              "What the aud of every token must be or hold"));
+  all.push_back(choice_setting<bool>(
+      "accounts", runtime(&Options::accounts), {{"true", true}, {"false", false}},
+      "People may register and log in; makes a signing key if there is none, and "
+      "owners-create-tables true unless that is set"));
+  all.push_back(rate_setting("login-attempts", server(&ServerOptions::login_attempts),
+                             "accounts: logins that may fail in a minute and in an hour, of one "
+                             "address and of one account"));
+  all.push_back(rate_setting("register-attempts", server(&ServerOptions::register_attempts),
+                             "accounts: registrations and links of one address"));
+  all.push_back(rate_setting("anonymous-attempts", server(&ServerOptions::anonymous_attempts),
+                             "accounts: anonymous tokens for one address"));
   all.push_back(size_setting("frame-max", server(&ServerOptions::frame_bytes_max),
                              "Largest message or request body", limits::kKiB));
   all.push_back(number_setting("json-depth-max", server(&ServerOptions::json_depth_max),

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "net/detail/account_pages.hpp"
+
 namespace kontract::detail {
 
 namespace {
@@ -13,25 +15,49 @@ std::string text_of(const Json& object, const char* name) {
   return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
+void deliver(Reply reply, Result<JsonText> answer) {
+  if (!answer) return reply.fail(std::move(answer).error());
+  reply.deliver({std::move(*answer), 0});
+}
+
 }  // namespace
 
-HttpResponse refresh_page(const Identified& caller, const Hub& hub) {
+void serve_auth(Hub& hub, AuthRequest request, Reply reply) {
+  using Action = AuthRoute::Action;
+  if (request.action == Action::revoke) {
+    const auto id = token_to_revoke(*request.caller, request.body, hub);
+    if (!id) return reply.fail(id.error());
+    return hub.revoke(request.caller->peer.owner, *id, std::move(reply));
+  }
+  if (hub.accounts() != nullptr) return hub.accounts()->serve(std::move(request), std::move(reply));
+  KONTRACT_ASSERT(request.action == Action::refresh);  // the router lets through nothing else
+  deliver(std::move(reply), renewed_token(*request.caller, hub));
+}
+
+HttpResponse auth_response(const Answer& answer) {
+  if (!answer.result) {
+    return error_response(answer.result.error(),
+                          answer.head ? std::optional(answer.head->status) : std::nullopt);
+  }
+  HttpResponse response;
+  response.body = *answer.result;
+  return response;
+}
+
+Result<JsonText> renewed_token(const Identified& caller, const Hub& hub) {
   const auto keys = hub.keys();
   const TokenKey* const key = keys->newest_signing();
   if (key == nullptr || caller.id.issuer != key->issuer) {
-    return error_response({Errc::forbidden, "This server renews only tokens of its own",
-                           "Ask the one who has issued the token for another."});
+    return Error(Errc::forbidden, "This server renews only tokens of its own",
+                 "Ask the one who has issued the token for another.");
   }
-  if (hub.revocations().revoked(Revocations::key_of(caller.peer.owner, caller.id))) {
-    return error_response({Errc::unauthorized, "No valid token"});
-  }
+  if (hub.is_revoked(caller.peer, caller.id)) return Error(Errc::unauthorized, "No valid token");
   // All that comes of one login has one jti, so that one revocation ends it.
-  const TokenId id = {key->issuer, caller.id.jti.empty() ? random_name(kJtiBytes) : caller.id.jti};
+  const TokenId id = {key->issuer, caller.id.jti.empty() ? random_name(kJtiBytes) : caller.id.jti,
+                      caller.id.generation};
   const Json claims =
       token_claims(caller.peer, id, keys->audience(), system_clock::now(), caller.life);
-  HttpResponse response;
-  response.body = to_text(Json{{"token", issue_token(claims, *key)}, {"exp", claims.at("exp")}});
-  return response;
+  return to_text(Json{{"token", issue_token(claims, *key)}, {"exp", claims.at("exp")}});
 }
 
 Result<TokenId> token_to_revoke(const Identified& caller, std::string_view body, const Hub& hub) {

@@ -62,7 +62,7 @@ void Conversation::handle(protocol::Hello& hello) {
   }
   if (!token_expires_ && !authenticate(hello.token)) return;
   set_expiry();
-  if (!hold_token(greeting_peer_.owner)) return on_revoked(held_.key());
+  if (!hold_token(greeting_peer_)) return on_revoked(held_.key());
   if (greeting_peer_.only_session && *greeting_peer_.only_session != session_name_) {
     return fail(CloseCode::policy, {Errc::forbidden, "The token is for another session"});
   }
@@ -105,10 +105,12 @@ void Conversation::set_expiry() {
 }
 
 // To be told when token_ is revoked. False: it was already.
-bool Conversation::hold_token(const std::string& owner) {
+bool Conversation::hold_token(const Peer& peer) {
   Revocations& all = hub_->revocations();
-  held_ = all.hold(Revocations::key_of(owner, token_), wire_.connection());
-  return !all.revoked(held_.key());
+  held_ = all.hold(Revocations::key_of(peer.owner, token_), wire_.connection());
+  held_account_ =
+      all.hold(Revocations::account_key_of(peer.owner, peer.user, token_), wire_.connection());
+  return !all.revoked(held_.key()) && !all.revoked(held_account_.key());
 }
 
 // The answer is another welcome, since what it may do can be another.
@@ -133,14 +135,15 @@ void Conversation::renew(const std::string& token) {
   token_expires_ = identified->expires;
   token_ = std::move(identified->id);
   set_expiry();
-  if (!hold_token(peer_->owner)) return on_revoked(held_.key());
+  if (!hold_token(*peer_)) return on_revoked(held_.key());
   renewing_ = true;
   handshake_deadline_ = last_frame_ + hub_->options().handshake_timeout;
   entrance_->send(make_call(CallKind::open, kOpenCall));
 }
 
 void Conversation::on_revoked(const std::string& key) {
-  if (state_ == State::over || key != held_.key()) return;
+  const bool is_ours = key == held_.key() || key == held_account_.key();
+  if (state_ == State::over || !is_ours) return;
   fail(CloseCode::unauthorized, {Errc::unauthorized, "The token was revoked"});
 }
 
@@ -301,6 +304,7 @@ void Conversation::end() {
   state_ = State::over;
   owner_place_ = {};
   held_ = {};
+  held_account_ = {};
 }
 
 }  // namespace kontract::detail

@@ -109,7 +109,7 @@ class Conversation {
 
   bool authenticate(const std::string& token);
   void renew(const std::string& token);
-  bool hold_token(const std::string& owner);
+  bool hold_token(const Peer& peer);
   void set_expiry();
   CallPtr make_call(CallKind kind, std::uint64_t id);
   void fail(CloseCode how, Error error);
@@ -129,6 +129,7 @@ class Conversation {
   std::optional<std::chrono::system_clock::time_point> token_expires_;
   TokenId token_;
   Revocations::Hold held_;              // of token_
+  Revocations::Hold held_account_;      // of its account
   bool renewing_ = false;               // a second hello waits for its welcome
   std::shared_ptr<const Peer> peer_;    // after it
   std::shared_ptr<Entrance> entrance_;  // to the session

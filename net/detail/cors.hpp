@@ -1,5 +1,5 @@
 // What pages of other origins are told: the Fetch standard, section 3.2 (CORS protocol), for the
-// functions that a Cors middleware matches.
+// functions and the pages under /auth/ that a Cors middleware matches.
 
 #pragma once
 
@@ -18,5 +18,10 @@ HttpHeaders cors_headers(const HttpRequest& request, const Hub& hub);
 // preflight, or the page may not.
 std::optional<HttpResponse> answer_preflight(const HttpRequest& request,
                                              const std::string& function, const Hub& hub);
+
+// The same before a request of /auth/`page`, for the middleware that matches that path.
+std::optional<HttpResponse> answer_page_preflight(const HttpRequest& request,
+                                                  const std::string& page, std::string_view method,
+                                                  const Hub& hub);
 
 }  // namespace kontract::detail

@@ -1,5 +1,7 @@
 #include "net/detail/http_connection.hpp"
 
+#include <sodium.h>
+
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <boost/asio/write.hpp>
@@ -107,11 +109,7 @@ class Exchange final : public Connection, public std::enable_shared_from_this<Ex
     if (!answer.result && answer.result.error().code == Errc::internal) {
       hub_->warn(remote_, internal_error_line(call_, answer.result.error().message));
     }
-    if (answer.result && std::holds_alternative<AuthRoute>(decided_)) {
-      HttpResponse page;
-      page.body = *answer.result;
-      return respond(std::move(page));
-    }
+    if (std::holds_alternative<AuthRoute>(decided_)) return respond(auth_response(answer));
     respond(call_response(answer));
   }
   void on_answers_taken() {}  // the response is on its way
@@ -208,6 +206,10 @@ class Exchange final : public Connection, public std::enable_shared_from_this<Ex
     if (auto refused = refuse_head(request_, facts_)) return refuse(std::move(*refused)), false;
     head_done_ = true;
     decided_ = route(request_, facts_.upgrade, *hub_);
+    const bool is_auth = std::holds_alternative<AuthRoute>(decided_);
+    if (is_auth && parser_->content_length().value_or(0) > kAuthBodyBytesMax) {
+      return refuse(error_response({Errc::too_large, "The body is larger than 16 KiB"})), false;
+    }
     if (!std::holds_alternative<HttpResponse>(decided_) && !identify()) return false;
     parser_->eager(true);
     set_deadline(Clock::now() + hub_->options().message_timeout);
@@ -216,6 +218,8 @@ class Exchange final : public Connection, public std::enable_shared_from_this<Ex
 
   // Who it is, before a body is waited for. False: the refusal is on its way.
   bool identify() {
+    const auto* const auth = std::get_if<AuthRoute>(&decided_);
+    if (auth != nullptr && auth->is_open()) return true;
     auto identified = hub_->identify(request_.header("authorization"));
     if (!identified) return refuse(error_response(identified.error())), false;
     identified_ = std::move(*identified);
@@ -295,12 +299,23 @@ class Exchange final : public Connection, public std::enable_shared_from_this<Ex
   }
 
   void authorize(AuthRoute::Action action) {
-    if (action == AuthRoute::Action::refresh) return respond(refresh_page(*identified_, *hub_));
-    const auto id = token_to_revoke(*identified_, request_.body, *hub_);
-    if (!id) return respond(error_response(id.error()));
+    wipe_read_bytes();
+    const LocalRun scope;
     stage_ = Stage::calling;
     set_deadline(Clock::now() + hub_->options().call_timeout);
-    hub_->revoke(identified_->peer.owner, *id, Reply(box_, ++call_));
+    AuthRequest asked{action, std::move(identified_), client_address()};
+    asked.content_type = request_.header("content-type").value_or("");
+    asked.body = std::move(request_.body);
+    serve_auth(*hub_, std::move(asked), Reply(box_, ++call_));
+  }
+
+  // Who the attempts of this request are counted for.
+  std::string client_address() const { return remote_.substr(0, remote_.rfind(':')); }
+
+  // What was read may be a password. It may be followed by the next request.
+  void wipe_read_bytes() {
+    const auto read = buffer_.prepare(buffer_.capacity() - buffer_.size());
+    sodium_memzero(read.data(), read.size());
   }
 
   void call(RpcRoute rpc, Peer peer) {

@@ -1,6 +1,7 @@
 #include "net/detail/http_router.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "net/detail/cors.hpp"
 #include "net/protocol.hpp"
@@ -103,17 +104,51 @@ Route route_rpc(const HttpRequest& request, std::string function, const Hub& hub
   return RpcRoute{std::move(function), std::string(*session)};
 }
 
+struct AuthPage {
+  std::string_view name;
+  AuthRoute::Action action;
+  std::string_view method = "POST";
+  bool of_accounts = true;
+};
+
+const AuthPage* find_auth_page(std::string_view name) {
+  using Action = AuthRoute::Action;
+  static constexpr std::array pages = {
+      AuthPage{"refresh", Action::refresh, "POST", false},
+      AuthPage{"revoke", Action::revoke, "POST", false},
+      AuthPage{"anonymous", Action::anonymous},
+      AuthPage{"register", Action::sign_up},
+      AuthPage{"login", Action::login},
+      AuthPage{"link", Action::link},
+      AuthPage{"password", Action::password},
+      AuthPage{"logout", Action::logout},
+      AuthPage{"me", Action::me, "GET"},
+  };
+  const auto* const found = std::ranges::find(pages, name, &AuthPage::name);
+  return found == pages.end() ? nullptr : found;
+}
+
 // Null: there is no such page.
-std::optional<Route> route_auth(const HttpRequest& request, const std::string& page,
+std::optional<Route> route_auth(const HttpRequest& request, const std::string& name,
                                 const Hub& hub) {
-  if (page != "refresh" && page != "revoke") return std::nullopt;
-  if (request.method != "POST") return method_not_allowed(request, "POST");
+  const AuthPage* const page = find_auth_page(name);
+  if (page == nullptr) return std::nullopt;
+  if (page->of_accounts && hub.accounts() == nullptr) {
+    return error_response({Errc::not_found, "This server has no accounts",
+                           "Start it with --accounts; docs/accounts.md says what they are."});
+  }
+  if (request.method == "OPTIONS") {
+    if (auto preflight = answer_page_preflight(request, name, page->method, hub)) return *preflight;
+  }
+  if (request.method != page->method) {
+    return method_not_allowed(request, std::string(page->method));
+  }
   if (hub.draining()) return draining();
   if (hub.open_to_all()) {
     return error_response({Errc::not_found, "This server has no tokens",
                            "Start it with a secret, or make signing keys for it."});
   }
-  return AuthRoute{page == "refresh" ? AuthRoute::Action::refresh : AuthRoute::Action::revoke};
+  return AuthRoute{page->action};
 }
 
 HttpResponse get_page(const std::string& path, const Hub& hub) {
@@ -177,8 +212,8 @@ Route route(const HttpRequest& request, bool upgrade, const Hub& hub) {
     return RoutesRoute{};
   }
   return error_response({Errc::not_found, "There is nothing at this path",
-                         "The paths are /ws/{session}, /rpc/{function}, /auth/refresh, "
-                         "/auth/revoke, /routes, /health, /metrics and /.well-known/kontract."});
+                         "The paths are /ws/{session}, /rpc/{function}, /auth/{page}, /routes, "
+                         "/health, /metrics and /.well-known/kontract."});
 }
 
 HttpResponse routes_page(const Peer& peer, const Hub& hub) {

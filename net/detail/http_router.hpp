@@ -36,8 +36,24 @@ struct WebSocketRoute {
   std::string session;
 };
 struct RoutesRoute {};  // GET /routes
-struct AuthRoute {      // POST /auth/...
-  enum class Action { refresh, revoke } action;
+struct AuthRoute {      // /auth/...
+  enum class Action {
+    refresh,
+    revoke,
+    // Of accounts:
+    anonymous,
+    sign_up,  // register
+    login,
+    link,
+    password,
+    logout,
+    me,
+  } action;
+
+  // Whether it is for those who have no token.
+  bool is_open() const {
+    return action == Action::anonymous || action == Action::sign_up || action == Action::login;
+  }
 };
 // An answer at once, a call, the change to WebSocket, or a page that not everybody may see.
 using Route = std::variant<HttpResponse, RpcRoute, WebSocketRoute, RoutesRoute, AuthRoute>;

@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "net/detail/account_pages.hpp"
+
 namespace kontract::detail {
 
 namespace {
@@ -25,7 +27,11 @@ Hub::Hub(ServerOptions options, Server::Parts parts, std::unique_ptr<TokenKeyrin
     : options_(std::move(options)),
       parts_(std::move(parts)),
       keyring_(std::move(keyring)),
-      revocations_(std::make_shared<Revocations>(parts_.shared)) {}
+      revocations_(std::make_shared<Revocations>(parts_.shared)) {
+  if (parts_.accounts) accounts_ = std::make_unique<AccountPages>(*this, parts_.accounts);
+}
+
+Hub::~Hub() = default;
 
 Hub::Place& Hub::Place::operator=(Place&& other) noexcept {
   std::swap(hub_, other.hub_);
@@ -121,6 +127,7 @@ void Hub::stop() {
   for (const auto& connection : all) {
     if (const auto alive = connection.lock()) alive->stop();
   }
+  if (accounts_) accounts_->close();
 }
 
 Result<std::optional<Identified>> Hub::identify(
@@ -142,24 +149,33 @@ Result<Identified> Hub::identify_token(std::string_view token) const {
     return Identified{development_peer(), std::chrono::system_clock::time_point::max()};
   }
   auto identified = verify_token(token, *keyring_->keys(), std::chrono::system_clock::now());
-  if (identified &&
-      revocations_->revoked(Revocations::key_of(identified->peer.owner, identified->id))) {
+  if (identified && is_revoked(identified->peer, identified->id)) {
     return verify_token({}, TokenKeys(), {});  // in the words of any that is not good
   }
   return identified;
 }
 
+bool Hub::is_revoked(const Peer& peer, const TokenId& id) const {
+  return revocations_->revoked(Revocations::key_of(peer.owner, id)) ||
+         revocations_->revoked(Revocations::account_key_of(peer.owner, peer.user, id));
+}
+
 void Hub::revoke(const std::string& owner, const TokenId& id, Reply reply) {
-  const auto told = revocations_->revoke(Revocations::key_of(owner, id));
-  if (!told) return reply.fail(told.error());
-  JsonText text = to_text(Json{{"iss", id.issuer}, {"jti", id.jti}, {"closed", *told}});
+  const auto back = std::make_shared<Reply>(std::move(reply));
+  revoke(Revocations::key_of(owner, id), [id, back](const Result<std::size_t>& told) {
+    if (!told) return back->fail(told.error());
+    const Json answer = {{"iss", id.issuer}, {"jti", id.jti}, {"closed", *told}};
+    back->deliver({to_text(answer), 0});
+  });
+}
+
+void Hub::revoke(const std::string& key, std::function<void(Result<std::size_t>)> done) {
+  const auto told = revocations_->revoke(key);
+  if (!told) return done(told.error());
   std::call_once(disk_started_, [this] { disk_.emplace(1); });
-  boost::asio::post(*disk_, [revocations = revocations_, text = std::move(text),
-                             reply = std::move(reply)]() mutable {
-    if (Status flushed = revocations->flush(); !flushed) {
-      return reply.fail(std::move(flushed).error());
-    }
-    reply.deliver({std::move(text), 0});
+  boost::asio::post(*disk_, [revocations = revocations_, told = *told, done = std::move(done)] {
+    Status flushed = revocations->flush();
+    done(flushed ? Result<std::size_t>(told) : std::move(flushed).error());
   });
 }
 

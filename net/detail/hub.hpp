@@ -7,6 +7,7 @@
 #include <boost/asio/thread_pool.hpp>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -39,8 +40,11 @@ inline std::string internal_error_line(std::uint64_t call, const std::string& me
 
 class Hub : public std::enable_shared_from_this<Hub> {
  public:
-  // Without a keyring everybody is the developer.
+  // Without a keyring everybody is the developer. REQUIRES: with accounts, a keyring that signs.
   Hub(ServerOptions options, Server::Parts parts, std::unique_ptr<TokenKeyring> keyring = nullptr);
+  ~Hub();
+  Hub(const Hub&) = delete;
+  Hub& operator=(const Hub&) = delete;
 
   const ServerOptions& options() const { return options_; }
   const Server::Parts& parts() const { return parts_; }
@@ -102,9 +106,18 @@ class Hub : public std::enable_shared_from_this<Hub> {
   // REQUIRES: !open_to_all().
   std::shared_ptr<const TokenKeys> keys() const { return keyring_->keys(); }
   Revocations& revocations() const { return *revocations_; }
+  // Whether a token of this user, good in itself, was revoked.
+  bool is_revoked(const Peer& peer, const TokenId& id) const;
   // Revokes it, closes the sockets that use it, and answers when that is on disk:
   // {"iss","jti","closed"}.
   void revoke(const std::string& owner, const TokenId& id, Reply reply);
+  // The same by a key of Revocations; `done` is told how many sockets, on any thread.
+  void revoke(const std::string& key, std::function<void(Result<std::size_t>)> done);
+
+  // Null: there are none.
+  class AccountPages* accounts() const {
+    return accounts_.get();
+  }
 
   // A warning in the log, at most kWarningsPerSecond of them.
   void warn(std::string_view remote, std::string_view what);
@@ -132,6 +145,8 @@ class Hub : public std::enable_shared_from_this<Hub> {
   std::mutex mutex_;  // of the two maps
   std::unordered_map<const Connection*, std::weak_ptr<Connection>> connections_;
   std::unordered_map<std::string, std::size_t> by_owner_;
+
+  std::unique_ptr<AccountPages> accounts_;
 
   std::once_flag disk_started_;
   std::optional<boost::asio::thread_pool> disk_;  // what waits for it; from the first revocation on

@@ -16,16 +16,26 @@ constexpr std::string_view kPrefix = "kontract.revoked.";
 // From now, the latest moment at which a token that is good now, or is made of one, can be good.
 constexpr std::chrono::milliseconds kRemembered = kTokenLifeMax + 2 * kTokenSkew;
 
-}  // namespace
-
-std::string Revocations::key_of(const std::string& owner, const TokenId& id) {
-  if (id.jti.empty()) return {};
-  const std::string name = to_text(Json::array({owner, id.issuer, id.jti}));
+std::string key_of_name(const Json& name_parts) {
+  const std::string name = to_text(name_parts);
   std::array<unsigned char, crypto_generichash_BYTES> hash;
   crypto_generichash(hash.data(), hash.size(), reinterpret_cast<const unsigned char*>(name.data()),
                      name.size(), nullptr, 0);
   return std::string(kPrefix) +
          to_base64url({reinterpret_cast<const char*>(hash.data()), hash.size()});
+}
+
+}  // namespace
+
+std::string Revocations::key_of(const std::string& owner, const TokenId& id) {
+  if (id.jti.empty()) return {};
+  return key_of_name(Json::array({owner, id.issuer, id.jti}));
+}
+
+std::string Revocations::account_key_of(const std::string& owner, const std::string& user,
+                                        const TokenId& id) {
+  if (!id.generation) return {};
+  return key_of_name(Json::array({owner, id.issuer, user, *id.generation}));
 }
 
 bool Revocations::revoked(const std::string& key) const {

@@ -1,7 +1,8 @@
 // Revocations: which tokens are good no more, and which sockets are open by which token.
 //
-// A revocation names a token's owner, issuer and jti, never its text, and is an entry of the
-// runtime's SharedState. It outlasts every token of that jti, since a renewed one keeps it.
+// A revocation names a token's owner, issuer and jti, or owner, user and generation of an account,
+// never its text, and is an entry of the runtime's SharedState. It outlasts every token of that
+// jti, since a renewed one keeps it.
 //
 // Who opens a socket first holds its token, then asks whether it was revoked; who revokes writes
 // first, then tells those who hold it: so one of both sees the other. Thread-safe.
@@ -28,6 +29,11 @@ class Revocations : public std::enable_shared_from_this<Revocations> {
 
   // What one entry is kept under; empty if the token has no jti.
   static std::string key_of(const std::string& owner, const TokenId& id);
+
+  // What all tokens of an account of one generation, or all of an anonymous owner, are revoked by;
+  // empty if the token is of neither.
+  static std::string account_key_of(const std::string& owner, const std::string& user,
+                                    const TokenId& id);
 
   bool revoked(const std::string& key) const;
 

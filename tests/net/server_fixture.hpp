@@ -25,6 +25,7 @@
 #include "actors/detail/asio_scheduler.hpp"
 #include "actors/front.hpp"
 #include "actors/routes.hpp"
+#include "net/account_provider.hpp"
 #include "net/server.hpp"
 #include "net/token.hpp"
 #include "storage/store.hpp"
@@ -242,6 +243,7 @@ class ServerFixture : public ::testing::Test {
     const auto backend = std::make_shared<const Backend>(std::move(backend_));
     SessionOptions sessions;
     sessions.backend = backend;
+    sessions.owners_create_tables = owners_create_tables_;
     directory_ = std::make_unique<Directory>(*system_, *store_, std::move(sessions));
     front_ = std::make_unique<Front>(*system_, backend, store_->shared(), Alarm());
     routes_ = to_text(routes(*backend));
@@ -257,8 +259,12 @@ class ServerFixture : public ::testing::Test {
                                     .shared = &store_->shared(),
                                     .durability = "sync",
                                     .metrics_text = [] { return std::string("kontract_x 1\n"); },
-                                    .routes_text = [this] { return routes_; }});
+                                    .routes_text = [this] { return routes_; },
+                                    .accounts = accounts()});
   }
+
+  // Of the server that starts; null: it has none.
+  virtual std::shared_ptr<AccountProvider> accounts() { return nullptr; }
 
   void stop() {
     release_writes();
@@ -325,6 +331,7 @@ class ServerFixture : public ::testing::Test {
 
   ServerOptions options_;
   Backend backend_;  // until start()
+  bool owners_create_tables_ = false;
   std::string routes_;
   std::filesystem::path directory_path_;
   std::unique_ptr<Store> store_;

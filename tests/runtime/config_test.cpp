@@ -66,6 +66,46 @@ TEST_F(ConfigTest, AFlagOverridesTheEnvironmentThatTheFileThatTheDefault) {
   }
 }
 
+TEST_F(ConfigTest, WhereThereAreAccountsOwnersCreateTablesUnlessSomebodySaysOtherwise) {
+  struct Case {
+    const char* name;
+    Values flags, environment;
+    std::string file;
+    bool may;
+  };
+  for (const Case& c :
+       {Case{"no accounts", {}, {}, "", false},
+        Case{"accounts", {{"accounts", "true"}}, {}, "", true},
+        Case{"accounts of the file", {}, {}, "accounts = true", true},
+        Case{"not by flag",
+             {{"accounts", "true"}, {"owners-create-tables", "false"}},
+             {},
+             "",
+             false},
+        Case{"not by environment",
+             {{"accounts", "true"}},
+             {{"KONTRACT_OWNERS_CREATE_TABLES", "false"}},
+             "",
+             false},
+        Case{"not by file", {{"accounts", "true"}}, {}, "owners-create-tables = false", false}}) {
+    SCOPED_TRACE(c.name);
+    const auto options = load_options(c.flags, c.environment, file(c.file));
+    ASSERT_TRUE(options) << options.error().message;
+    EXPECT_EQ(options->runtime.sessions.owners_create_tables, c.may);
+  }
+}
+
+TEST_F(ConfigTest, ARateHasANumberForAMinuteAndOneForAnHour) {
+  const auto options = load_options({{"login-attempts", "7/30"}}, {}, {});
+  ASSERT_TRUE(options) << options.error().message;
+  EXPECT_EQ(options->runtime.server.login_attempts.per_minute, 7U);
+  EXPECT_EQ(options->runtime.server.login_attempts.per_hour, 30U);
+  for (const char* bad :
+       {"", "7", "7/", "/7", "0/7", "7/0", "7/7/7", "-1/7", "7 / 30", "100001/7"}) {
+    EXPECT_FALSE(load_options({{"login-attempts", bad}}, {}, {})) << bad;
+  }
+}
+
 TEST_F(ConfigTest, WhatIsNotKnownOrDoesNotFitIsRefusedByName) {
   struct Case {
     const char* name;
