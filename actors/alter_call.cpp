@@ -63,13 +63,10 @@ Status check_safe(const std::string& table, const std::vector<SchemaChange>& cha
 void SessionDO::alter(const CallPtr& call) {
   if (call->args.size() != 2) return call->reply.fail(wrong("Wrong number of arguments"));
   if (!call->args[0].is_string()) return call->reply.fail(wrong("The table's id must be a string"));
-  if (Status status = admit(*call, perms::RWX); !status) {
+  if (Status status = admit(*call, perms::RWX, perms::none, "alter tables"); !status) {
     return call->reply.fail(std::move(status).error());
   }
   const Txid txid = call->context.current_txid;
-  if (Status may = check_admin(*call, "alter tables"); !may) {
-    return call->reply.fail(std::move(may).error(), txid);
-  }
   const std::string& id = call->args[0].get_ref<const std::string&>();
   TableEntry* entry = find_table_of(*call, id);
   if (entry == nullptr) return not_found(*call, id);

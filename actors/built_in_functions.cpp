@@ -15,6 +15,7 @@ std::span<const BuiltInFunction> built_in_functions() {
        "Changes the tables of all sessions of the owner."},
       {"schema.show", "", "object?", R__, "The document that was applied last."},
       {"session.allocateTxid", "", "integer", R__, "A fresh transaction id."},
+      {"session.destroy", "", "boolean", RWX, "Removes the session and all that it has."},
       {"session.info", "", "object", R__, "What the session is and has."},
       {"table.alter", "table: string, changes: object", "object", RWX,
        "Changes permissions and schema of a table."},

@@ -40,6 +40,7 @@ struct Call {
   // no txids can be reserved, the last one before it.
   Txid told_txid = 0;
   std::shared_ptr<const CallOrigin> origin = nullptr;  // null: it came from outside
+  std::shared_ptr<struct CallKey> key = nullptr;       // actors/call_key.hpp; null: none
   Reply reply = {};
 
   bool expired() const { return Clock::now() > deadline; }

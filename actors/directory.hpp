@@ -38,6 +38,13 @@ struct SessionOptions {
   // What the program added (actors/backend.hpp); null: nothing. REQUIRES: checked.
   std::shared_ptr<const class Backend> backend = nullptr;
   bool owners_create_tables = false;  // table.create/drop without ugroup admin
+  // Replies to calls with a key: how long they are kept, and how many and how large all of a
+  // session's may be; beyond that the oldest go earlier.
+  std::chrono::milliseconds reply_retention = std::chrono::hours(24);
+  std::size_t replies_max = 100'000;
+  std::size_t reply_bytes_max = 64 * limits::kMiB;
+  // Hears the sid of each session that was destroyed, on its actor; must not block or throw.
+  std::function<void(const std::string& sid)> on_destroyed;
   // Sees every call of a table just before it runs, on the table's actor. What it throws costs that
   // call, and the actor starts again from disk.
   std::function<void(const struct Call&)> on_table_call;

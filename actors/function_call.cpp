@@ -4,6 +4,7 @@
 #include <caf/all.hpp>
 
 #include "actors/call_error.hpp"
+#include "actors/call_key.hpp"
 #include "actors/detail/function_run.hpp"
 #include "actors/detail/session_actor_access.hpp"
 #include "actors/detail/workers.hpp"
@@ -266,6 +267,7 @@ void SessionDO::finish(FunctionRun& run) {
     run.roll_back();
     return deliver_when_settled(log_, wait_for, std::move(call.reply), std::move(answer));
   }
+  keep_reply(call, answer, batch);
   // The batch settles after all that it observed, since tickets are applied in order.
   run.seal(log_.append(std::move(batch), call.epoch,
                        std::make_unique<HeldAnswer>(std::move(call.reply), std::move(answer))));

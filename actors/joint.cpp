@@ -1,5 +1,6 @@
 #include "actors/joint.hpp"
 
+#include "actors/call_key.hpp"
 #include "actors/settle.hpp"
 
 namespace kontract {
@@ -64,6 +65,7 @@ void Joint::settle(std::unique_lock<std::mutex> lock) {
       lock.unlock();
       deliver_when_settled(log_, observed_, std::move(call_->reply), std::move(answer));
     } else {
+      keep_reply(*call_, answer, batch_);
       // A batch comes after all that its operations observed, so it settles after it as well.
       outcome.ticket =
           log_.append(std::move(batch_), epoch_,

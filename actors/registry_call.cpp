@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <caf/all.hpp>
 
+#include "actors/call_key.hpp"
 #include "actors/session_do.hpp"
 #include "actors/settle.hpp"
 #include "storage/index_registry.hpp"
@@ -105,6 +106,7 @@ void SessionDO::change_registry(Call& call, RegistryChange change, JsonText resu
     tables_.emplace(std::move(id), TableEntry{std::move(row), {}, 0});
   }
   if (!change.created.empty()) txids_->put_row(batch);
+  keep_reply(call, answer, batch);
   registry_ticket_ =
       log_.append(std::move(batch), epoch_,
                   std::make_unique<HeldAnswer>(std::move(call.reply), std::move(answer)));

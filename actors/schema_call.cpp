@@ -96,13 +96,10 @@ void SessionDO::schema_apply(const CallPtr& call) {
   if (call->args.empty() || call->args.size() > 2) {
     return call->reply.fail(wrong("Wrong number of arguments"));
   }
-  if (Status status = admit(*call, perms::RWX); !status) {
+  if (Status status = admit(*call, perms::RWX, perms::none, "apply a schema"); !status) {
     return call->reply.fail(std::move(status).error());
   }
   const Txid txid = call->context.current_txid;
-  if (Status may = check_admin(*call, "apply a schema"); !may) {
-    return call->reply.fail(std::move(may).error(), txid);
-  }
   auto options = parse_options(call->args.size() > 1 ? call->args[1] : Json());
   if (!options) return call->reply.fail(std::move(options).error(), txid);
   auto document = SchemaDocument::parse(call->args[0]);

@@ -2,6 +2,7 @@
 
 #include <caf/all.hpp>
 
+#include "actors/call_key.hpp"
 #include "actors/detail/call_arguments.hpp"
 #include "actors/detail/continuation.hpp"
 #include "actors/detail/send_when.hpp"
@@ -29,6 +30,7 @@ struct SessionDO::SessionFunction {
   std::size_t args_min, args_max;
   std::string_view usage;
   BuiltIn run;
+  std::string_view admin_to = {};  // what only the group admin may
 };
 
 const SessionDO::SessionFunction* SessionDO::find_session_function(std::string_view name) {
@@ -37,10 +39,10 @@ const SessionDO::SessionFunction* SessionDO::find_session_function(std::string_v
       {"session.allocateTxid", perms::R__, 0, 0, "session.allocateTxid()",
        &SessionDO::allocate_txid},
       {"table.create", perms::RWX, 1, 2, "table.create(table, {permissions?, ptr?, schema?})",
-       &SessionDO::create},
+       &SessionDO::create, "create tables"},
       {"table.schema", perms::R__, 1, 1, "table.schema(table)", &SessionDO::schema},
       {"schema.show", perms::R__, 0, 0, "schema.show()", &SessionDO::schema_show},
-      {"table.drop", perms::RWX, 1, 1, "table.drop(table)", &SessionDO::drop},
+      {"table.drop", perms::RWX, 1, 1, "table.drop(table)", &SessionDO::drop, "drop tables"},
   };
   for (const SessionFunction& function : functions) {
     if (function.name == name) return &function;
@@ -202,9 +204,13 @@ void SessionDO::dispatch(const CallPtr& call) {
   if (Status loaded = ensure_loaded(); !loaded) return call->reply.fail(std::move(loaded).error());
   call->context.session = facts_;
   if (call->kind == CallKind::open) return open(*call);
+  if (call->key) {
+    call->key->fingerprint = call_fingerprint(call->context.peer->user, call->function, call->args);
+  }
   if (const TableFunction* function = find_table_function(call->function)) {
     return to_table(call, *function);
   }
+  if (call->function == "session.destroy") return destroy(call);
   if (call->function == "table.batch") return batch(call);
   if (call->function == "table.list") return list(call);
   if (call->function == "table.alter") return alter(call);
@@ -219,7 +225,7 @@ void SessionDO::dispatch(const CallPtr& call) {
                                   "`kontract routes` lists the functions that this server has."));
   }
   Status status = check_count(*call, function->args_min, function->args_max, function->usage);
-  if (status) status = admit(*call, function->needs);
+  if (status) status = admit(*call, function->needs, perms::none, function->admin_to);
   if (!status) return call->reply.fail(std::move(status).error());
   (this->*function->run)(*call);
 }
@@ -227,9 +233,15 @@ void SessionDO::dispatch(const CallPtr& call) {
 // Checks the permission and gives the call its txid. A read goes on when no txids can be reserved:
 // it sees what the next transaction will, and tells the last one. Of the bits that the call may
 // need, one is enough here: the table decides.
-Status SessionDO::admit(Call& call, Perm needs, Perm may_need) {
+Status SessionDO::admit(Call& call, Perm needs, Perm may_need, std::string_view admin_to) {
   const bool may_run = may_need == perms::none || (call.context.perm & may_need) != 0;
   if (!allows(call.context.perm, needs) || !may_run) return denied(call.function, needs | may_need);
+  if (!admin_to.empty()) {
+    if (Status may = check_admin(call, admin_to); !may) return may;
+  }
+  if (call.key) {
+    if (Status first = check_repeat(call); !first) return first;
+  }
   Result<TxidAllocator::Grant> grant = txids_->allocate();
   call.epoch = epoch_;
   call.settle_after = unsettled_registry();

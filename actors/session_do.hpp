@@ -19,6 +19,7 @@
 #include "actors/backend.hpp"
 #include "actors/call.hpp"
 #include "actors/directory.hpp"
+#include "actors/kept_replies.hpp"
 #include "actors/living.hpp"
 #include "actors/table_actor.hpp"
 #include "actors/table_loan.hpp"
@@ -145,7 +146,10 @@ class SessionDO final : public SessionAddress::base {
   // Calls.
   void handle(const CallPtr& call);
   void dispatch(const CallPtr& call);
-  Status admit(Call& call, Perm needs, Perm may_need = perms::none);  // permission and txid
+  // Permission, whether it is a repeat, and the txid. `admin_to`: for the group admin only.
+  Status admit(Call& call, Perm needs, Perm may_need = perms::none, std::string_view admin_to = {});
+  Status check_repeat(Call& call);  // actors/keyed_call.cpp, as the next
+  void forget_replies();
   // Whether the caller may change the session's tables. Errors: forbidden, to do what `to` says.
   Status check_admin(const Call& call, std::string_view to) const;
   void to_table(const CallPtr& call, const TableFunction& function);
@@ -182,6 +186,10 @@ class SessionDO final : public SessionAddress::base {
   void change_registry(Call& call, RegistryChange change, JsonText result);
   void facts(Call& call);
   void allocate_txid(Call& call);
+  void destroy(const CallPtr& call);  // actors/destroy_call.cpp, as the next
+  void continue_destroy();
+  void append_destroy();
+  void destroyed(bool gone);
 
   // Backend functions: actors/function_call.cpp.
   void run_function(const CallPtr& call, const BackendFunction& function);
@@ -203,7 +211,7 @@ class SessionDO final : public SessionAddress::base {
   void finish(detail::FunctionRun& run);
 
   // Calls wait while something is under way that changes what all of them rest on.
-  bool holds_calls() const { return altering_ || reloading_ || running_; }
+  bool holds_calls() const { return altering_ || reloading_ || running_ || destroying_; }
   void release_calls();
 
   // Tables.
@@ -249,6 +257,8 @@ class SessionDO final : public SessionAddress::base {
   Epoch epoch_ = 0;             // what is in memory rests on this one
   Ticket registry_ticket_ = 0;  // of the last change to the session's own rows
   Transactions transactions_;
+  std::shared_ptr<KeptReplies> replies_;  // null until a call has a key
+  bool forgetting_ = false;               // a round of forget_replies() waits to be applied
 
   // Tables that backend functions use: at hand until their actors are needed for something else.
   LentTables lent_;
@@ -262,6 +272,7 @@ class SessionDO final : public SessionAddress::base {
   bool altering_ = false;     // SessionAltered will come
   bool reloading_ = false;    // SessionReload{true} will come
   bool reload_wanted_ = false;
+  CallPtr destroying_;        // the session ends with this call; null: it does not
   std::string schema_error_;  // why the session does not follow the newest document
 
   Clock::time_point last_used_;

@@ -12,6 +12,7 @@ namespace kontract {
 using namespace std::chrono_literals;
 
 Status SessionDO::ensure_loaded() {
+  if (destroying_) return Error(Errc::overloaded, "The session is being destroyed", "Try again.");
   // A failed group took with it what was not durable: the registry and the reservation are read
   // again. The tables see to themselves.
   if (facts_ && epoch_ == log_.epoch()) return {};
@@ -103,6 +104,7 @@ void SessionDO::schedule_tick(Clock::time_point from) {
 
 void SessionDO::maintain_tables() {
   if (!txids_) return;
+  forget_replies();
   lent_.clear();
   const TableMaintain maintain{oldest_reader(txids_->peek())};
   for (const auto& [id, entry] : tables_) {
@@ -115,9 +117,9 @@ void SessionDO::tick(bool timer) {
   const bool stopping = SessionActorAccess::stopping(*handle_);
   if (stopping) wake_sleepers();
   const bool idle = stopping || Clock::now() - last_used_ >= options_.idle;
-  const bool busy =
-      SessionActorAccess::in_flight(*handle_) > 0 ||
-      (!stopping && (holds_calls() || transactions_.size() > 0 || purging_ || tables_closing_ > 0));
+  const bool busy = SessionActorAccess::in_flight(*handle_) > 0 ||
+                    (!stopping && (holds_calls() || transactions_.size() > 0 || purging_ ||
+                                   forgetting_ || tables_closing_ > 0));
   if (!idle || busy) {
     maintain_tables();
     // When stopping, the last answer ticks.
@@ -154,6 +156,7 @@ void SessionDO::purge(bool table_ended) {
   if (table_ended) {
     --tables_closing_;
     continue_reload();
+    continue_destroy();
     return purge_when_applied();
   }
   purging_ = false;

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <caf/all.hpp>
 
+#include "actors/call_key.hpp"
 #include "actors/detail/send_when.hpp"
 #include "actors/detail/workers.hpp"
 #include "actors/settle.hpp"
@@ -159,8 +160,10 @@ bool TableActor::run_function(Call& call, std::chrono::milliseconds sql_time) {
     return true;
   }
   // The batch settles after all that it observed, since tickets are applied in order.
+  WriteBatch batch = table_->take_staged();
+  keep_reply(call, answer, batch);
   const Ticket ticket =
-      shard_.log().append(table_->take_staged(), table_->epoch(),
+      shard_.log().append(std::move(batch), table_->epoch(),
                           std::make_unique<HeldAnswer>(std::move(call.reply), std::move(answer)));
   table_->seal(ticket);
   return true;
@@ -261,9 +264,11 @@ void TableActor::run_alter(TableAlter& alter) {
     restart();  // what it goes by may be neither the old nor the new
     return call.reply.fail(std::move(status).error(), txid);
   }
-  alter.end->ticket = shard_.log().append(
-      std::move(batch), table_->epoch(),
-      std::make_unique<HeldAnswer>(std::move(call.reply), Answer{std::move(alter.result), txid}));
+  Answer answer{std::move(alter.result), txid};
+  keep_reply(call, answer, batch);
+  alter.end->ticket =
+      shard_.log().append(std::move(batch), table_->epoch(),
+                          std::make_unique<HeldAnswer>(std::move(call.reply), std::move(answer)));
   row_ = alter.row;
   if (table_->indexes_unfinished()) caf::anon_send(TableAddress(this), TableMaintain{0});
 }

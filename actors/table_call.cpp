@@ -11,9 +11,6 @@ namespace kontract {
 
 void SessionDO::create(Call& call) {
   const Txid txid = call.context.current_txid;
-  if (Status may = check_admin(call, "create tables"); !may) {
-    return call.reply.fail(std::move(may).error(), txid);
-  }
   if (!call.args[0].is_string())
     return call.reply.fail(invalid_call("The table's id must be a string"));
   TableRow row;
@@ -63,10 +60,6 @@ void SessionDO::create(Call& call) {
 }
 
 void SessionDO::drop(Call& call) {
-  const Txid txid = call.context.current_txid;
-  if (Status may = check_admin(call, "drop tables"); !may) {
-    return call.reply.fail(std::move(may).error(), txid);
-  }
   if (!call.args[0].is_string())
     return call.reply.fail(invalid_call("The table's id must be a string"));
   const std::string id = call.args[0].get<std::string>();

@@ -48,6 +48,8 @@ class Transactions {
   // open.
   Txid min_active(Txid next) const { return open_.empty() ? next : open_.begin()->first; }
 
+  void clear() { open_.clear(); }
+
   std::size_t size() const { return open_.size(); }
   const std::map<Txid, std::string>& open() const { return open_; }  // begin txid, owner
 

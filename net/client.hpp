@@ -3,9 +3,12 @@
 // Owns one thread; every member is thread-safe. Many calls may be under way at once: they are sent
 // in the order in which one thread makes them, as far as the server's limit of calls in flight
 // allows, without waiting for answers. A lost connection is made again with exponential backoff and
-// full jitter. A call that was sent and not answered when the connection broke fails with
-// KONTRACT_TIMEOUT, its outcome unknown; one not yet sent waits. A refusal that no retry can cure,
-// such as KONTRACT_UNAUTHORIZED, ends the client: every call fails with it.
+// full jitter. A call that was sent and not answered when the connection broke is sent again, with
+// the key that it had, so that it runs once (docs/protocol.md, Calls with a key); the caller sees a
+// pause. If its time runs out meanwhile it fails with KONTRACT_TIMEOUT, its outcome unknown; so it
+// does at once without `exactly_once`, or if the session was destroyed. One not yet sent waits. A
+// refusal that no retry can cure, such as KONTRACT_UNAUTHORIZED, ends the client: every call fails
+// with it.
 
 #pragma once
 
@@ -34,6 +37,11 @@ struct ClientOptions {
   std::chrono::milliseconds backoff_max{5'000};
   bool reconnect = true;
   std::size_t calls_max = 4096;  // waiting or unanswered; one more fails with overloaded
+  std::size_t calls_bytes_max = 256 * limits::kMiB;  // of all these, as JSON; likewise
+  // Gives each call that may change something a key, and sends what is unanswered again when the
+  // connection was lost. A key costs the server one more record for each such call. Only together
+  // with `reconnect`.
+  bool exactly_once = true;
 };
 
 struct CallResult {

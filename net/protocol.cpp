@@ -4,6 +4,8 @@
 #include <concepts>
 #include <utility>
 
+#include "storage/reply_rows.hpp"
+
 namespace kontract::protocol {
 
 namespace {
@@ -44,6 +46,10 @@ Result<ClientMessage> decode_hello(const Json& object) {
       hello.last_txid = safe_integer(last, 0);
       if (!hello.last_txid) return invalid("hello: resume.last_txid must be a txid");
     }
+    if (const Json* sid = member(*resume, "sid")) {
+      if (!sid->is_string()) return invalid("hello: resume.sid must be a session's sid");
+      hello.sid = sid->get_ref<const std::string&>();
+    }
   }
   return ClientMessage(std::move(hello));
 }
@@ -66,11 +72,15 @@ Result<CallMessage> decode_call(Json& object, MessageId id, const DecodeLimits& 
     return Error{Errc::txid_invalid, "call: no transaction is open with this tx",
                  "This version of the server has no transactions; leave tx out."};
   }
-  // Ignoring a key would run a repeated call twice, which is what its sender relies on not to
-  // happen.
-  if (member(object, "key") != nullptr) {
-    return invalid("call: idempotency keys are not supported by this version",
-                   "Leave key out, and make calls that may be repeated safe to run twice.");
+  if (const Json* key = member(object, "key")) {
+    if (!key->is_string()) return invalid("call: key must be a string");
+    call.key = key->get_ref<const std::string&>();
+    if (Status valid = validate_call_key(call.key); !valid) return std::move(valid).error();
+  }
+  if (const Json* age = member(object, "age_ms")) {
+    const auto value = safe_integer(age, 0);
+    if (!value) return invalid("call: age_ms must be how long ago the call was first sent");
+    call.age = std::chrono::milliseconds(*value);
   }
   if (const Json* timeout = member(object, "timeout_ms")) {
     const auto longest = static_cast<std::uint64_t>(bounds.call_timeout_max.count());

@@ -30,6 +30,7 @@ using MessageId = std::uint64_t;  // chosen by the client, 1 to 2^53 - 1
 struct Hello {
   std::string token;              // empty: none
   std::optional<Txid> last_txid;  // of resume; nothing is replayed in this version
+  std::string sid;                // of resume: the session must be this one; empty: any
 };
 
 struct CallMessage {
@@ -37,6 +38,8 @@ struct CallMessage {
   std::string function;
   Json args = Json::array();
   std::optional<std::chrono::milliseconds> timeout;
+  std::string key;                               // empty: none; else valid
+  std::optional<std::chrono::milliseconds> age;  // of a repeat, with a key
 };
 
 struct Subscribe {

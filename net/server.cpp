@@ -60,6 +60,7 @@ class BeastServer final : public Server {
 
   std::uint16_t port() const override { return listener_ ? listener_->port() : 0; }
   ServerMetrics metrics() const override { return hub_->metrics(); }
+  void session_destroyed(const std::string& sid) override { hub_->session_destroyed(sid); }
 
   void drain() override {
     if (listener_) listener_->close();

@@ -35,6 +35,7 @@ class Server {
     Directory* directory = nullptr;
     const class Front* front = nullptr;
     class SharedState* shared = nullptr;  // where revoked tokens are kept; null: none can be
+    class Store* store = nullptr;         // what GET /sessions tells of; null: of none
     std::string durability = "sync";
     std::function<std::string()> metrics_text;
     std::function<std::string()> routes_text = {};
@@ -57,6 +58,9 @@ class Server {
 
   virtual std::uint16_t port() const = 0;  // 0 without a listener
   virtual ServerMetrics metrics() const = 0;
+
+  // Closes the connections of the session with this sid, which is no more. Thread-safe.
+  virtual void session_destroyed(const std::string& sid) = 0;
 
   // Stops accepting; /health answers 503; connections take no new calls, finish those in flight and
   // are closed with 1001. Idempotent, thread-safe. `drained` turns true when none is left.

@@ -38,6 +38,7 @@ struct Parsed {
   SqlRequest sql;
   SchemaRequest schema;
   RoutesRequest routes;
+  SessionsRequest sessions;
 };
 
 void add_serve(CLI::App& app, Parsed& parsed) {
@@ -124,6 +125,23 @@ void add_routes(CLI::App& app, RoutesRequest& request) {
       ->needs(explain);
 }
 
+void add_sessions(CLI::App& app, SessionsRequest& request) {
+  CLI::App* sessions = app.add_subcommand("sessions", "List the stored sessions, waking none");
+  add_server(*sessions, request.server);
+  add_signing(*sessions, request);
+  sessions->add_option("--owner", request.owner, "Whose; the token's owner, or in DIR all")
+      ->type_name("NAME");
+  sessions->add_option("--data", request.data, "A data directory that no server has open, instead")
+      ->type_name("DIR");
+  sessions->add_option("--prefix", request.prefix, "Only names that begin with it")
+      ->type_name("TEXT");
+  sessions->add_flag("--count", request.count, "Only how many");
+  sessions->add_flag("--json", request.json, "Print each as JSON, one on a line");
+  CLI::App* inspect = sessions->add_subcommand("inspect", "Say what one has");
+  inspect->fallthrough();
+  inspect->add_option("SESSION", request.inspect, "OWNER/NAME, or NAME")->required();
+}
+
 int dispatch(const CLI::App& app, const Parsed& parsed, Streams streams) {
   const std::string command = app.get_subcommands().front()->get_name();
   if (command == "serve") {
@@ -138,6 +156,7 @@ int dispatch(const CLI::App& app, const Parsed& parsed, Streams streams) {
     return call(parsed.server, parsed.session, parsed.function, parsed.args, streams);
   }
   if (command == "routes") return routes(parsed.routes, streams);
+  if (command == "sessions") return sessions(parsed.sessions, streams);
   if (command == "sql") return sql(parsed.sql, streams);
   if (command == "schema") {
     const bool shows = app.get_subcommand("schema")->got_subcommand("show");
@@ -180,7 +199,7 @@ void add_signing(CLI::App& command, AdminRequest& request) {
 int run(std::vector<std::string> args, Streams streams) {
   Parsed parsed;
   parsed.server.url = parsed.sql.server.url = parsed.schema.server.url = parsed.routes.server.url =
-      parsed.token.revoke.server.url = "ws://127.0.0.1:8787";
+      parsed.sessions.server.url = parsed.token.revoke.server.url = "ws://127.0.0.1:8787";
   CLI::App app("Durable sessions over WebSocket", "kontract");
   app.require_subcommand(1);
   add_serve(app, parsed);
@@ -205,6 +224,7 @@ int run(std::vector<std::string> args, Streams streams) {
   add_sql(app, parsed.sql);
   add_schema(app, parsed.schema);
   add_routes(app, parsed.routes);
+  add_sessions(app, parsed.sessions);
   add_token(app, parsed.token);
   app.add_subcommand("version", "Print the version");
 

@@ -18,7 +18,8 @@ class App;
 
 namespace kontract {
 class Runtime;
-}
+class Store;
+}  // namespace kontract
 
 namespace kontract::cli {
 
@@ -119,6 +120,17 @@ struct SchemaRequest : AdminRequest {
 // session would fail.
 int schema_apply(const SchemaRequest& request, Streams streams);
 int schema_show(const SchemaRequest& request, Streams streams);
+
+struct SessionsRequest : AdminRequest {  // its `session` is not looked at; no owner: all of `data`
+  std::string prefix;
+  std::string inspect;  // OWNER/NAME or NAME: that one, with its tables
+  bool count = false;
+  bool json = false;
+};
+// The stored sessions: GET /sessions, or those in a data directory.
+int sessions(const SessionsRequest& request, Streams streams);
+// Of a data directory that no server has open.
+Result<std::unique_ptr<Store>> open_store(const std::string& data);
 
 // All codes if `code` is empty.
 int explain(const std::string& code, Streams streams);

@@ -35,7 +35,8 @@ class OneAnswer final : public ReplyTarget {
   std::promise<Answer> answered_;
 };
 
-Result<std::unique_ptr<Runtime>> open_directory(const std::filesystem::path& data) {
+// What a directory is opened with by somebody who only looks, or changes a little.
+Result<Options> options_of(const std::filesystem::path& data) {
   std::error_code unknown;
   if (!std::filesystem::exists(data / "shard-00", unknown)) {
     return Error(
@@ -51,10 +52,22 @@ Result<std::unique_ptr<Runtime>> open_directory(const std::filesystem::path& dat
   const auto reserve = std::filesystem::file_size(data / "ballast", unknown);
   options.store.ballast_bytes = unknown ? 0 : reserve;
   options.store.alarm = [](const std::string& what) { std::cerr << what << "\n"; };
-  return Runtime::start(std::move(options));
+  return options;
+}
+
+Result<std::unique_ptr<Runtime>> open_directory(const std::filesystem::path& data) {
+  auto options = options_of(data);
+  if (!options) return std::move(options).error();
+  return Runtime::start(*std::move(options));
 }
 
 }  // namespace
+
+Result<std::unique_ptr<Store>> open_store(const std::string& data) {
+  auto options = options_of(data);
+  if (!options) return std::move(options).error();
+  return Store::open(std::move(options->store));
+}
 
 // An owner that is asked for is signed for, if that is possible.
 Server admin_server(const AdminRequest& request) {

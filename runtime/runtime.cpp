@@ -163,6 +163,12 @@ Result<std::unique_ptr<Runtime>> Runtime::start(Options options, Backend backend
   caf::actor_system& actors = parts.start_actors(threads);
   const auto shared_backend = std::make_shared<const Backend>(std::move(backend));
   parts.options.sessions.backend = shared_backend;
+  parts.options.sessions.on_destroyed =
+      [raw = runtime->parts_.get(),
+       also = parts.options.sessions.on_destroyed](const std::string& sid) {
+        if (raw->serving) raw->server->session_destroyed(sid);
+        if (also) also(sid);
+      };
   parts.directory = std::make_unique<Directory>(actors, *parts.store, parts.options.sessions);
   parts.front = std::make_unique<Front>(actors, shared_backend, parts.store->shared(),
                                         parts.options.store.alarm);
@@ -180,6 +186,7 @@ Result<std::unique_ptr<Runtime>> Runtime::start(Options options, Backend backend
   server.front = parts.front.get();
   server.shared = &parts.store->shared();
   server.accounts = std::move(*accounts);
+  server.store = parts.store.get();
   server.routes_text = [shared_backend] { return to_text(routes(*shared_backend)); };
   server.durability = parts.options.store.durability == Durability::sync ? "sync" : "relaxed";
   server.metrics_text = [raw = runtime.get()] { return raw->metrics_text(); };

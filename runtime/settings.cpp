@@ -245,6 +245,12 @@ std::vector<Setting> make_settings() {
   all.push_back(number_setting("open-transactions-max",
                                sessions(&SessionOptions::open_transactions_max),
                                "Open transactions of one session"));
+  all.push_back(duration_setting("reply-retention", sessions(&SessionOptions::reply_retention),
+                                 "How long the reply to a call with a key is kept", D(0)));
+  all.push_back(number_setting("replies-max", sessions(&SessionOptions::replies_max),
+                               "Most of these in one session; the oldest go earlier"));
+  all.push_back(size_setting("reply-bytes-max", sessions(&SessionOptions::reply_bytes_max),
+                             "Most bytes of them in one session; likewise"));
   all.push_back(choice_setting<bool>(
       "owners-create-tables", sessions(&SessionOptions::owners_create_tables),
       {{"true", true}, {"false", false}}, "Who is not in ugroup admin may create and drop tables"));

@@ -9,6 +9,7 @@
 #include "storage/index_check.hpp"
 #include "storage/journal.hpp"
 #include "storage/page_check.hpp"
+#include "storage/reply_check.hpp"
 #include "storage/schema_document.hpp"
 #include "storage/shard.hpp"
 
@@ -47,7 +48,9 @@ class ShardCheck {
          {&ShardCheck::versions, &ShardCheck::orders, &ShardCheck::sessions, &ShardCheck::tables}) {
       if (Status done = (this->*step)(); !done) return done;
     }
-    return check_indexes(*txn, [this](const std::string& what) { problem(what); });
+    const auto report = [this](const std::string& what) { problem(what); };
+    if (Status replies = check_replies(*txn, report); !replies) return replies;
+    return check_indexes(*txn, report);
   }
 
  private:

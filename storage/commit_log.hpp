@@ -33,8 +33,11 @@ enum class Keyspace : std::uint8_t {
   garbage = 5,
   indexes = 6,
   shared = 7,  // in an environment of its own; empty in shards
+  changes = 8,
+  replies = 9,
+  alarms = 10,
 };
-inline constexpr std::size_t kKeyspaces = 8;
+inline constexpr std::size_t kKeyspaces = 11;
 // Those that the first kontract made. The later ones are added where they are missing.
 inline constexpr std::size_t kFirstKeyspaces = 6;
 

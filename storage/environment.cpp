@@ -22,7 +22,8 @@ using detail::lmdb_txn;
 namespace {
 
 constexpr std::array<const char*, kKeyspaces> kKeyspaceNames = {
-    "meta", "sessions", "registry", "versions", "order", "garbage", "indexes", "shared"};
+    "meta",    "sessions", "registry", "versions", "order", "garbage",
+    "indexes", "shared",   "changes",  "replies",  "alarms"};
 
 // The least map that has room for the trees of all keyspaces and a write to each.
 constexpr std::size_t kMapBytesMin = 256 * limits::kKiB;

@@ -8,6 +8,7 @@
 //             "commit"                                              CommitRow
 //   sessions  's' owner 00 name                                     SessionRow
 //             'n' u64(session)                                      Identity
+//             'd' u64(session)                                      Identity   destroyed, to purge
 //   registry  't' u64(session) id                                   TableRow
 //             'd' u64(session) u32(table)                           -          dropped, to purge
 //             'c' u64(session) u32(table)                           CountRow
@@ -18,6 +19,7 @@
 //   garbage   u64(session) u32(table) u64(superseding) u64(old) id  u64(ms since 1970)
 //   indexes   u64(session) u32(table) entry u64(order)              u64(txid) id
 //   shared    the key itself                                        SharedRow
+//   replies   storage/format_replies.hpp
 //
 //   value := layout:u8  payload  crc:u32
 //
@@ -105,11 +107,14 @@ Result<CommitRow> parse_commit(std::string_view value);
 
 Key session_key(const Identity& identity);
 Key session_no_key(SessionNo session);
-Key session_no_prefix();  // of all session_no_keys, which are in order of number
+Key session_no_prefix();               // of all session_no_keys, which are in order of number
+Key destroyed_key(SessionNo session);  // its value is a session_no_value
+Key destroyed_prefix();
 std::string session_value(const Key& key, const SessionRow& row);
 std::string session_no_value(const Key& key, const Identity& identity);
 Result<Identity> parse_session_key(std::string_view key);
 Result<SessionNo> parse_session_no_key(std::string_view key);
+Result<SessionNo> parse_destroyed_key(std::string_view key);
 Result<SessionRow> parse_session(std::string_view key, std::string_view value);
 Result<Identity> parse_session_no(std::string_view key, std::string_view value);
 

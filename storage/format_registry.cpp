@@ -34,6 +34,14 @@ Key session_no_prefix() {
 
 Key session_no_key(SessionNo session) { return numbered('n', session); }
 
+Key destroyed_key(SessionNo session) { return numbered('d', session); }
+
+Key destroyed_prefix() {
+  Key key;
+  key.u8('d');
+  return key;
+}
+
 std::string session_value(const Key& key, const SessionRow& row) {
   ByteWriter out = begin_value(37 + row.sid.size());
   out.be(row.no).be(row.reserved_until).be(row.next_table_no);
@@ -66,6 +74,14 @@ Result<SessionNo> parse_session_no_key(std::string_view key) {
   const char letter = in.be<char>();
   const auto session = in.be<SessionNo>();
   if (letter != 'n' || !in.done()) return bad_key(Keyspace::sessions, key);
+  return session;
+}
+
+Result<SessionNo> parse_destroyed_key(std::string_view key) {
+  ByteReader in(key);
+  const char letter = in.be<char>();
+  const auto session = in.be<SessionNo>();
+  if (letter != 'd' || !in.done()) return bad_key(Keyspace::sessions, key);
   return session;
 }
 

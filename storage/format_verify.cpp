@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "storage/format.hpp"
+#include "storage/format_replies.hpp"
 
 namespace kontract::format {
 namespace {
@@ -37,6 +38,12 @@ std::string_view name(Keyspace space) {
       return "indexes";
     case Keyspace::shared:
       return "shared";
+    case Keyspace::changes:
+      return "changes";
+    case Keyspace::replies:
+      return "replies";
+    case Keyspace::alarms:
+      return "alarms";
   }
   return "an unknown keyspace";
 }
@@ -74,6 +81,7 @@ Status verify_row(Keyspace space, std::string_view key, std::string_view value) 
     case Keyspace::sessions:
       if (letter(key) == 's') return both(parse_session_key(key), parse_session(key, value));
       if (letter(key) == 'n') return both(parse_session_no_key(key), parse_session_no(key, value));
+      if (letter(key) == 'd') return both(parse_destroyed_key(key), parse_session_no(key, value));
       break;
     case Keyspace::registry:
       if (letter(key) == 't') return both(parse_table_key(key), parse_table(key, value));
@@ -92,6 +100,11 @@ Status verify_row(Keyspace space, std::string_view key, std::string_view value) 
       return both(parse_index_key(key), parse_index(key, value));
     case Keyspace::shared:
       return of(parse_shared(key, value));
+    case Keyspace::replies:
+      return verify_reply_row(key, value);
+    case Keyspace::changes:
+    case Keyspace::alarms:
+      break;
   }
   return corrupt(space, key, "its key does not parse");
 }
@@ -115,6 +128,9 @@ std::string describe(Keyspace space, std::string_view key) {
       return out + quoted("key", key);
     case Keyspace::sessions:
       if (letter(key) == 'n' && key.size() == 9) return out + ", session " + std::to_string(u64(1));
+      if (letter(key) == 'd' && key.size() == 9) {
+        return out + ", session " + std::to_string(u64(1)) + ", destroyed";
+      }
       if (const auto end = key.find('\0'); letter(key) == 's' && end != key.npos) {
         return out + quoted("owner", key.substr(1, end - 1)) +
                quoted("session", key.substr(end + 1));
@@ -161,6 +177,12 @@ std::string describe(Keyspace space, std::string_view key) {
       break;
     case Keyspace::shared:
       if (shared_key_fits(key)) return out + quoted("key", key);
+      break;
+    case Keyspace::replies:
+      if (const std::string which = describe_reply(key); !which.empty()) return out + which;
+      break;
+    case Keyspace::changes:
+    case Keyspace::alarms:
       break;
   }
   return out + hex(key);

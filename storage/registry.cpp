@@ -2,15 +2,11 @@
 
 #include <algorithm>
 
+#include "storage/detail/purge_rows.hpp"
 #include "storage/format.hpp"
 
 namespace kontract {
-namespace {
 
-constexpr Keyspace kRowSpaces[] = {Keyspace::versions, Keyspace::order, Keyspace::garbage,
-                                   Keyspace::indexes};
-
-// Adds the removal of all rows under the prefix, as far as `ops_end` goes. False when none is left.
 Result<bool> purge_rows(const ReadTxn& txn, Keyspace space, std::string_view prefix,
                         std::size_t ops_end, WriteBatch& batch) {
   auto cursor = txn.cursor(space);
@@ -23,6 +19,11 @@ Result<bool> purge_rows(const ReadTxn& txn, Keyspace space, std::string_view pre
   if (!on_row) return std::move(on_row).error();
   return false;
 }
+
+namespace {
+
+constexpr Keyspace kRowSpaces[] = {Keyspace::versions, Keyspace::order, Keyspace::garbage,
+                                   Keyspace::indexes};
 
 // The same for all rows of a table.
 Result<bool> purge_table(const ReadTxn& txn, SessionNo session, TableNo table, std::size_t ops_end,

@@ -1,29 +1,40 @@
 #include "storage/shard.hpp"
 
+#include <algorithm>
+
 #include "storage/crc32c.hpp"
+#include "storage/session_purge.hpp"
 
 namespace kontract {
 namespace {
+
+constexpr std::size_t kPurgeOps = 4 * limits::kBatchOpsMax;
 
 Error in_file(const Environment& environment, Error error) {
   error.message = environment.file().string() + ": " + error.message;
   return error;
 }
 
-// One more than the highest number that a session of this shard has.
+// One more than the highest number that a session of this shard has, or a destroyed one had.
 Result<SessionNo> first_free_session(Environment& environment) {
   auto txn = environment.read();
   if (!txn) return std::move(txn).error();
-  auto cursor = txn->cursor(Keyspace::sessions);
-  if (!cursor) return std::move(cursor).error();
-  const format::Key prefix = format::session_no_prefix();
-  format::Key end = format::session_no_key(~SessionNo{0});
-  auto found = cursor->seek_before(end.u8('\0'));
-  if (!found) return std::move(found).error();
-  if (!*found || !cursor->key().starts_with(prefix.view())) return SessionNo{1};
-  auto highest = format::parse_session_no_key(cursor->key());
-  if (!highest) return in_file(environment, std::move(highest).error());
-  return *highest + 1;
+  SessionNo next = 1;
+  for (const bool destroyed : {false, true}) {
+    auto cursor = txn->cursor(Keyspace::sessions);
+    if (!cursor) return std::move(cursor).error();
+    const format::Key prefix = destroyed ? format::destroyed_prefix() : format::session_no_prefix();
+    constexpr SessionNo kLast = ~SessionNo{0};
+    format::Key end = destroyed ? format::destroyed_key(kLast) : format::session_no_key(kLast);
+    auto found = cursor->seek_before(end.u8('\0'));
+    if (!found) return std::move(found).error();
+    if (!*found || !cursor->key().starts_with(prefix.view())) continue;
+    auto highest = destroyed ? format::parse_destroyed_key(cursor->key())
+                             : format::parse_session_no_key(cursor->key());
+    if (!highest) return in_file(environment, std::move(highest).error());
+    next = std::max(next, *highest + 1);
+  }
+  return next;
 }
 
 // Commits what the journal holds on top of the last commit. Returns the number of the last commit
@@ -103,6 +114,16 @@ Result<std::uint64_t> verify_last_commit(Environment& environment) {
                                             (name.erased ? " erased it" : " wrote it"));
   }
   return commit->number;
+}
+
+void LmdbShard::purge() {
+  if (log_->applied() < purged_ || !log_->admit(/*frees_space=*/true)) return;
+  const Epoch epoch = log_->epoch();
+  const Result<ReadTxn> txn = environment_->read();
+  WriteBatch batch;
+  const Result<bool> more = txn ? purge_destroyed(*txn, kPurgeOps, batch) : txn.error();
+  if (!more) options_.alarm(more.error().message);
+  if (more && !batch.empty()) purged_ = log_->append(std::move(batch), epoch, nullptr);
 }
 
 Result<std::unique_ptr<LmdbShard>> LmdbShard::open(std::unique_ptr<Environment> environment,

@@ -36,6 +36,10 @@ class LmdbShard final : public Shard {
   SessionNo allocate_session_no() override { return next_session_.fetch_add(1); }
   const StoreOptions& options() const override { return options_; }
 
+  // Goes on removing what destroyed sessions had: a round, unless the one before is not applied.
+  // For one thread.
+  void purge();
+
  private:
   LmdbShard(std::unique_ptr<Environment> environment, const StoreOptions& options)
       : environment_(std::move(environment)), options_(options) {}
@@ -44,6 +48,7 @@ class LmdbShard final : public Shard {
   const StoreOptions& options_;
   std::unique_ptr<LmdbCommitLog> log_;
   std::atomic<SessionNo> next_session_{1};
+  Ticket purged_ = 0;  // of the last round of purge()
 };
 
 }  // namespace kontract

@@ -214,7 +214,10 @@ void LmdbStore::run() {
   while (!wake_.wait_for(lock, kDiskInterval, [this] { return closing_; })) {
     lock.unlock();
     disk_.refresh(kDiskInterval / 2);
-    for (const auto& shard : shards_) shard->log().map_room().refresh();
+    for (const auto& shard : shards_) {
+      shard->log().map_room().refresh();
+      shard->purge();
+    }
     if (std::chrono::steady_clock::now() >= next_round) {
       keep_house();
       next_round = std::chrono::steady_clock::now() + limits::kStaleReaderInterval;

@@ -22,6 +22,7 @@ namespace {
 
 kontract::ClientOptions client_options(const ServerProcess& server) {
   kontract::ClientOptions options;
+  options.exactly_once = false;  // the accounts themselves say which transfers were made
   options.url = server.url();
   options.session = "bank";
   options.backoff_max = std::chrono::milliseconds(500);

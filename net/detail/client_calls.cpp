@@ -1,15 +1,33 @@
 #include "net/detail/client_calls.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <utility>
+#include <vector>
 
 #include "net/detail/client_wire.hpp"
 
 namespace kontract {
 
+using std::chrono::milliseconds;
+
+namespace {
+
+constexpr milliseconds kRest{50};
+
+// It says nothing of a call that it repeats: the server did not come to look.
+bool is_refusal(const Error& error) {
+  return error.code == Errc::overloaded || error.code == Errc::rate_limited;
+}
+
+}  // namespace
+
 void ClientCalls::finish(Call& call, Result<CallResult> result) {
   if (!call.done) return;
   open_.fetch_sub(1, std::memory_order_relaxed);
+  if (open_bytes_ != nullptr) {
+    open_bytes_->fetch_sub(call.frame.size(), std::memory_order_relaxed);
+  }
   std::exchange(call.done, nullptr)(std::move(result));
 }
 
@@ -35,35 +53,71 @@ std::optional<std::string> ClientCalls::next_to_send(const Welcome& server, Cloc
     order_.pop_front();
     if (!node) continue;
     Call& call = node.mapped();
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(call.deadline - now);
-    call.frame += client_wire::call_end(
-        std::clamp(left, std::chrono::milliseconds(1), server.call_timeout_max));
-    if (Status readable = client_wire::check_call(call.frame, server); !readable) {
+    const auto left = std::chrono::ceil<milliseconds>(call.deadline - now);
+    std::string frame = call.frame;
+    if (call.first_sent)
+      frame += client_wire::call_age(std::chrono::floor<milliseconds>(now - *call.first_sent));
+    frame += client_wire::call_end(std::clamp(left, milliseconds(1), server.call_timeout_max));
+    if (Status readable = client_wire::check_call(frame, server); !readable) {
       finish(call, std::move(readable).error());
       continue;
     }
-    std::string frame = std::move(call.frame);
+    if (!call.first_sent) call.first_sent = now;
+    call.turn = ++last_turn_;
     sent_.insert(std::move(node));
     return frame;
   }
   return std::nullopt;
 }
 
-void ClientCalls::answer(std::uint64_t id, Result<CallResult> result) {
+bool ClientCalls::answer(std::uint64_t id, Result<CallResult> result) {
   auto node = sent_.extract(id);
-  if (node) finish(node.mapped(), std::move(result));
+  bool rests = false;
+  if (node) {
+    rests = node.mapped().lost && node.mapped().done && !result && is_refusal(result.error());
+    if (rests) {
+      resting_.emplace(Clock::now() + result.error().retry_after.value_or(kRest), id);
+      waiting_.insert(std::move(node));
+    } else {
+      finish(node.mapped(), std::move(result));
+    }
+  }
   // Deadlines of calls that are over go with them, or a busy client would keep a long list.
   while (!deadlines_.empty() && is_over(deadlines_.front().second)) deadlines_.pop_front();
   // One slow call keeps those of all after it; each sweep removes half of them or more.
   if (deadlines_.size() > 2 * (sent_.size() + waiting_.size())) {
     std::erase_if(deadlines_, [this](const auto& due) { return is_over(due.second); });
   }
+  return rests;
 }
 
 void ClientCalls::lose_sent() {
   auto lost = std::exchange(sent_, {});
+  std::vector<Call> again;
   for (auto& [id, call] : lost) {
-    finish(call, outcome_unknown("The connection was lost before the answer came"));
+    call.lost = true;
+    if (call.repeatable && call.done) {
+      again.push_back(std::move(call));
+    } else {
+      finish(call, outcome_unknown("The connection was lost before the answer came"));
+    }
+  }
+  std::ranges::sort(again, std::greater<>(), &Call::turn);
+  for (Call& call : again) {
+    const auto id = call.id;
+    order_.push_front(id);
+    waiting_.emplace(id, std::move(call));
+  }
+}
+
+void ClientCalls::give_up_lost() {
+  std::vector<Call> lost;
+  for (const auto& [id, call] : waiting_) {
+    if (call.lost) lost.push_back(call);
+  }
+  for (Call& call : lost) {
+    waiting_.erase(call.id);
+    finish(call, outcome_unknown("The session was destroyed before the answer came"));
   }
 }
 
@@ -71,12 +125,26 @@ void ClientCalls::fail_all(const Error& error) {
   auto sent = std::exchange(sent_, {});
   auto waiting = std::exchange(waiting_, {});
   order_.clear();
+  resting_.clear();
   deadlines_.clear();
   for (auto& [id, call] : sent) finish(call, error);
-  for (auto& [id, call] : waiting) finish(call, error);
+  for (auto& [id, call] : waiting) {
+    finish(call,
+           call.lost ? outcome_unknown("No answer came before the end: " + error.message) : error);
+  }
+}
+
+std::optional<ClientCalls::Clock::time_point> ClientCalls::sooner(
+    std::optional<Clock::time_point> deadline) const {
+  if (resting_.empty()) return deadline;
+  const auto next = resting_.begin()->first;
+  return deadline ? std::min(*deadline, next) : next;
 }
 
 std::optional<ClientCalls::Clock::time_point> ClientCalls::expire(Clock::time_point now) {
+  for (; !resting_.empty() && resting_.begin()->first <= now; resting_.erase(resting_.begin())) {
+    order_.push_front(resting_.begin()->second);
+  }
   while (!deadlines_.empty()) {
     const auto [deadline, id] = deadlines_.front();
     const auto sent = sent_.find(id);
@@ -85,17 +153,19 @@ std::optional<ClientCalls::Clock::time_point> ClientCalls::expire(Clock::time_po
       deadlines_.pop_front();
       continue;
     }
-    if (deadline > now) return deadline;
+    if (deadline > now) return sooner(deadline);
     deadlines_.pop_front();
     if (sent != sent_.end()) {
       finish(sent->second, outcome_unknown("No answer came in time"));
     } else {
       auto node = waiting_.extract(waits);
       finish(node.mapped(),
-             Error(Errc::timeout, "The call could not be sent in time; it did not run"));
+             node.mapped().lost
+                 ? outcome_unknown("No answer came in time")
+                 : Error(Errc::timeout, "The call could not be sent in time; it did not run"));
     }
   }
-  return std::nullopt;
+  return sooner(std::nullopt);
 }
 
 }  // namespace kontract

@@ -43,6 +43,24 @@ bool is_session_name(std::string_view name) {
          });
 }
 
+// 128 random bits, in hexadecimal.
+std::string random_prefix() {
+  constexpr std::string_view digits = "0123456789abcdef";
+  std::random_device source;
+  std::string prefix;
+  for (int word = 0; word < 4; ++word) {
+    auto bits = static_cast<std::uint32_t>(source());
+    for (int digit = 0; digit < 8; ++digit, bits >>= 4) prefix += digits[bits & 0xF];
+  }
+  return prefix;
+}
+
+// Without reconnecting nothing is sent again.
+ClientOptions consistent(ClientOptions options) {
+  options.exactly_once = options.exactly_once && options.reconnect;
+  return options;
+}
+
 }  // namespace
 
 struct ClientLoop::Io {
@@ -59,7 +77,7 @@ struct ClientLoop::Link {
   // Makes whatever is under way on the connection fail.
   void abort() {
     aborted = true;
-    welcomed = false;
+    welcomed = early = false;
     resolver.cancel();
     no_limit();
     pulse.cancel();
@@ -86,6 +104,7 @@ struct ClientLoop::Link {
   std::deque<std::string> first_out;  // heartbeats overtake calls
   std::optional<Error> refused;       // why the server closes
   bool welcomed = false;
+  bool early = false;  // hello is sent; calls go right behind it
   bool aborted = false;
 };
 
@@ -143,9 +162,16 @@ struct ClientSteps {
     const auto [declined] = co_await stream.async_handshake(response, host, target, use_result);
     if (declined) co_return why_refused(*loop, link, declined, response);
 
-    const std::string hello = client_wire::hello(loop->options_.token);
+    const bool resumes = loop->options_.exactly_once && loop->last_welcome_;
+    const std::string hello = client_wire::hello(
+        loop->options_.token, resumes ? loop->last_welcome_->sid : std::string());
     const auto [unsent, bytes] = co_await stream.async_write(asio::buffer(hello), use_result);
     if (unsent) co_return no_connection(*loop, unsent.message());
+    if (resumes && !link->aborted) {
+      link->welcome = *loop->last_welcome_;
+      link->early = true;
+      loop->pump(link);
+    }
     co_return Status{};
   }
 
@@ -184,6 +210,10 @@ struct ClientSteps {
       const bool was_welcomed = link->heard != ClientCalls::Clock::time_point{};
       loop->lost(*link);
       if (loop->ended_) co_return;
+      if (!was_welcomed && why.code == Errc::not_found && loop->last_welcome_) {
+        loop->session_is_gone();
+        continue;
+      }
       // What refuses a hello will refuse the next one; what ends a good connection may pass, except
       // that a token has run out.
       const bool refused = was_welcomed
@@ -206,7 +236,9 @@ struct ClientSteps {
 };
 
 ClientLoop::ClientLoop(ClientOptions options)
-    : options_(std::move(options)), io_(std::make_unique<Io>()) {}
+    : options_(consistent(std::move(options))),
+      io_(std::make_unique<Io>()),
+      key_prefix_(random_prefix() + 'x') {}
 
 ClientLoop::~ClientLoop() = default;
 
@@ -248,7 +280,19 @@ void ClientLoop::submit(std::string_view function, const Json& args, Client::Cal
   call.id = last_id_.fetch_add(1, std::memory_order_relaxed) + 1;
   call.deadline = ClientCalls::Clock::now() + options_.call_timeout;
   call.done = std::move(done);
-  auto frame = client_wire::call(call.id, function, args);
+  call.repeatable = options_.exactly_once;
+  std::string key;
+  if (options_.exactly_once && !client_wire::only_reads(function, args)) {
+    key = key_prefix_ + std::to_string(call.id);
+  }
+  auto frame = client_wire::call(call.id, function, args, key);
+  const std::size_t bytes = frame ? frame->size() : 0;
+  if (open_bytes_.fetch_add(bytes, std::memory_order_relaxed) + bytes > options_.calls_bytes_max) {
+    submitted.refused = Error(Errc::overloaded,
+                              "The client's calls that are waiting or unanswered "
+                              "have too many bytes",
+                              "Wait for answers, or raise calls_bytes_max.");
+  }
   if (open_calls_.fetch_add(1, std::memory_order_relaxed) >= options_.calls_max) {
     submitted.refused =
         Error(Errc::overloaded, "The client has " + std::to_string(options_.calls_max) +
@@ -258,6 +302,7 @@ void ClientLoop::submit(std::string_view function, const Json& args, Client::Cal
   } else {
     call.frame = std::move(*frame);
   }
+  if (submitted.refused) open_bytes_.fetch_sub(bytes, std::memory_order_relaxed);
   bool first = false;
   {
     const std::lock_guard lock(mutex_);
@@ -274,7 +319,10 @@ void ClientLoop::take_inbox() {
     taken.swap(inbox_);
   }
   for (Submitted& submitted : taken) {
-    if (ended_ && !submitted.refused) submitted.refused = *ended_;
+    if (ended_ && !submitted.refused) {
+      submitted.refused = *ended_;
+      open_bytes_.fetch_sub(submitted.call.frame.size(), std::memory_order_relaxed);
+    }
     if (submitted.refused) {
       open_calls_.fetch_sub(1, std::memory_order_relaxed);
       submitted.call.done(std::move(*submitted.refused));
@@ -287,7 +335,7 @@ void ClientLoop::take_inbox() {
 }
 
 void ClientLoop::pump(const std::shared_ptr<Link>& link) {
-  if (!link->welcomed || !link->writing.empty()) return;
+  if (!(link->welcomed || link->early) || !link->writing.empty()) return;
   if (!link->first_out.empty()) {
     link->writing = std::move(link->first_out.front());
     link->first_out.pop_front();
@@ -329,7 +377,9 @@ void ClientLoop::receive(const std::shared_ptr<Link>& link, std::string_view fra
   if (link->welcomed) link->heard = ClientCalls::Clock::now();
   if (auto* answer = std::get_if<client_wire::Answer>(&*message)) {
     if (answer->id != 0) {
-      calls_.answer(answer->id, std::move(answer->result));
+      const bool rests = calls_.answer(answer->id, std::move(answer->result));
+      if (rests) io_->deadlines.cancel();  // it may be the next that is due
+      if (rests) watch_deadlines();
     } else if (!link->welcomed && !answer->result) {
       link->refused = std::move(answer->result).error();
     }
@@ -342,6 +392,7 @@ void ClientLoop::receive(const std::shared_ptr<Link>& link, std::string_view fra
     if (link->welcomed) return;
     link->welcome = std::move(*welcome);
     link->welcomed = true;
+    last_welcome_ = link->welcome;
     link->heard = ClientCalls::Clock::now();
     link->no_limit();
     settle_first(link->welcome);
@@ -359,7 +410,9 @@ void ClientLoop::watch_deadlines() {
   io_->deadlines.expires_at(*next);
   io_->deadlines.async_wait([self = shared_from_this()](error_code) {
     self->deadline_armed_ = false;
-    if (!self->ended_) self->watch_deadlines();
+    if (self->ended_) return;
+    self->watch_deadlines();
+    if (self->link_) self->pump(std::shared_ptr(self->link_));
   });
 }
 
@@ -369,6 +422,12 @@ void ClientLoop::lost(Link& link) {
   link_.reset();
   calls_.lose_sent();
   if (was_welcomed && handler_) handler_(false);
+}
+
+// Another session has its name now: what may have run in the old one is not sent to it.
+void ClientLoop::session_is_gone() {
+  last_welcome_.reset();
+  calls_.give_up_lost();
 }
 
 void ClientLoop::end(const Error& error) {

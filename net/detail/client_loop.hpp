@@ -50,12 +50,15 @@ class ClientLoop : public std::enable_shared_from_this<ClientLoop> {
   void watch_deadlines();
   void lost(Link& link);
   void end(const Error& error);
+  void session_is_gone();
   void settle_first(Result<Welcome> welcome);
   void note_problem(const Error& problem);
 
   const ClientOptions options_;
-  std::unique_ptr<Io> io_;  // before link_, whose socket must not outlive the io_context
+  std::unique_ptr<Io> io_;        // before link_, whose socket must not outlive the io_context
+  const std::string key_prefix_;  // of all keys: nobody else has it
   std::atomic<std::size_t> open_calls_{0};
+  std::atomic<std::size_t> open_bytes_{0};
   std::atomic<std::uint64_t> last_id_{0};
   std::thread thread_;
 
@@ -70,7 +73,8 @@ class ClientLoop : public std::enable_shared_from_this<ClientLoop> {
   std::vector<Submitted> inbox_;  // not empty: take_inbox() is posted
 
   // On the thread only.
-  ClientCalls calls_{open_calls_};
+  ClientCalls calls_{open_calls_, &open_bytes_};
+  std::optional<Welcome> last_welcome_;
   std::shared_ptr<Link> link_;  // null between connections
   std::function<void(bool)> handler_;
   std::optional<Error> ended_;

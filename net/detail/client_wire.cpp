@@ -1,6 +1,7 @@
 #include "net/detail/client_wire.hpp"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 
 namespace kontract::client_wire {
@@ -112,11 +113,16 @@ Result<Url> parse_url(std::string_view url) {
   return parts;
 }
 
-std::string hello(std::string_view token) {
+std::string hello(std::string_view token, std::string_view sid) {
   std::string frame = R"({"t":"hello","v":1)";
   if (!token.empty()) {
     frame += R"(,"token":)";
     append_json_string(frame, token);
+  }
+  if (!sid.empty()) {
+    frame += R"(,"resume":{"sid":)";
+    append_json_string(frame, sid);
+    frame += '}';
   }
   return frame + "}";
 }
@@ -125,7 +131,8 @@ std::string heartbeat(std::int64_t timestamp_ms) {
   return R"({"t":"heartbeat","timestamp":)" + std::to_string(timestamp_ms) + "}";
 }
 
-Result<std::string> call(std::uint64_t id, std::string_view function, const Json& args) {
+Result<std::string> call(std::uint64_t id, std::string_view function, const Json& args,
+                         std::string_view key) {
   if (!args.is_array()) {
     return Error(Errc::invalid_request, "The arguments of a call are a JSON array");
   }
@@ -137,7 +144,27 @@ Result<std::string> call(std::uint64_t id, std::string_view function, const Json
   } catch (const Json::exception&) {
     return Error(Errc::invalid_request, "The arguments hold text that is not UTF-8");
   }
+  if (!key.empty()) frame += R"(,"key":")" + std::string(key) + '"';
   return frame;
+}
+
+std::string call_age(std::chrono::milliseconds since_first_sent) {
+  return R"(,"age_ms":)" + std::to_string(since_first_sent.count());
+}
+
+bool only_reads(std::string_view function, const Json& args) {
+  constexpr std::array<std::string_view, 6> readers = {
+      "table.get", "table.query", "table.list", "table.schema", "schema.show", "session.info"};
+  if (std::ranges::find(readers, function) != readers.end()) return true;
+  if (function != "table.exec" || !args.is_array() || args.size() < 2 || !args[1].is_string()) {
+    return false;
+  }
+  std::string_view sql = args[1].get_ref<const std::string&>();
+  sql.remove_prefix(std::min(sql.find_first_not_of(" \t\r\n"), sql.size()));
+  constexpr std::string_view kSelect = "select";
+  return sql.size() > kSelect.size() &&
+         std::ranges::equal(sql.substr(0, kSelect.size()), kSelect, {},
+                            [](char c) { return c >= 'A' && c <= 'Z' ? char(c + 32) : c; });
 }
 
 std::string call_end(std::chrono::milliseconds timeout) {

@@ -23,13 +23,20 @@ struct Url {
 // Of ws://host[:port][/]; an IPv6 address stands in brackets. Errors: invalid_request.
 Result<Url> parse_url(std::string_view url);
 
-std::string hello(std::string_view token);
+// `sid`: the session must be that one; empty: any.
+std::string hello(std::string_view token, std::string_view sid = {});
 std::string heartbeat(std::int64_t timestamp_ms);
 
 // A call without its end, which is `call_end`: what time it has left is known when it is sent.
+// `key`: empty, or one of A-Za-z0-9.
 // Errors: invalid_request if `args` is not an array or holds text that is not UTF-8.
-Result<std::string> call(std::uint64_t id, std::string_view function, const Json& args);
+Result<std::string> call(std::uint64_t id, std::string_view function, const Json& args,
+                         std::string_view key = {});
+std::string call_age(std::chrono::milliseconds since_first_sent);  // of a repeat, before the end
 std::string call_end(std::chrono::milliseconds timeout);
+
+// Whether a call changes nothing, as far as its name tells: it needs no key to be repeated.
+bool only_reads(std::string_view function, const Json& args);
 
 // Whether `server` can read this whole call. It answers one that it cannot with an error that names
 // no call, so that nobody would hear of it. Errors: too_large; invalid_request as of parse_json.

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "actors/call_key.hpp"
 #include "actors/directory.hpp"
 #include "actors/front.hpp"
+#include "storage/wall_clock.hpp"
 
 namespace kontract::detail {
 
@@ -16,6 +18,11 @@ using std::chrono::system_clock;
 Error no_subscriptions() {
   return {Errc::not_found, "Subscriptions are not available on this server",
           "Read the table again instead, for example with table.query."};
+}
+
+Error another_session() {
+  return {Errc::not_found, "The session was destroyed",
+          "Say hello without resume to open a new one of its name."};
 }
 
 Error shutting_down() {
@@ -75,6 +82,7 @@ void Conversation::handle(protocol::Hello& hello) {
   entrance_ = front != nullptr ? front->entrance(*std::move(session))
                                : std::make_shared<Entrance>(nullptr, *std::move(session));
   peer_ = std::make_shared<const Peer>(std::move(greeting_peer_));
+  sid_ = std::move(hello.sid);
   state_ = State::opening;
 
   entrance_->send(make_call(CallKind::open, kOpenCall));
@@ -147,6 +155,10 @@ void Conversation::on_revoked(const std::string& key) {
   fail(CloseCode::unauthorized, {Errc::unauthorized, "The token was revoked"});
 }
 
+void Conversation::on_session_destroyed(const std::string& sid) {
+  if (state_ == State::open && sid == sid_) fail(CloseCode::policy, another_session());
+}
+
 void Conversation::on_opened(const Answer& answer) {
   if (state_ != State::opening && !renewing_) return;
   renewing_ = false;
@@ -155,6 +167,8 @@ void Conversation::on_opened(const Answer& answer) {
   if (!answer.result) return fail(CloseCode::policy, answer.result.error());
   const auto opened = protocol::decode_opened(*answer.result);
   if (!opened) return fail(CloseCode::policy, opened.error());
+  if (!sid_.empty() && sid_ != opened->sid) return fail(CloseCode::policy, another_session());
+  sid_ = opened->sid;
   state_ = State::open;
   wire_.send(protocol::welcome({.session = session_name_,
                                 .sid = opened->sid,
@@ -181,6 +195,10 @@ void Conversation::handle(protocol::CallMessage& message) {
   call->function = std::move(message.function);
   call->args = std::move(message.args);
   call->deadline = deadline;
+  if (!message.key.empty()) {
+    call->key = std::make_shared<CallKey>(CallKey{std::move(message.key)});
+    if (message.age) call->key->first_sent_ms = now_ms() - message.age->count();
+  }
   entrance_->send(std::move(call));
 }
 

@@ -69,6 +69,7 @@ class Conversation {
   void on_frame(std::string_view text);
   void on_opened(const Answer& answer);
   void on_revoked(const std::string& key);  // of Revocations
+  void on_session_destroyed(const std::string& sid);
   // `frame` is the encoded answer of the call `id`.
   void on_answer(std::uint64_t id, std::string_view frame);
 
@@ -131,6 +132,7 @@ class Conversation {
   Revocations::Hold held_;              // of token_
   Revocations::Hold held_account_;      // of its account
   bool renewing_ = false;               // a second hello waits for its welcome
+  std::string sid_;                     // the session's; before it is open, what it must be
   std::shared_ptr<const Peer> peer_;    // after it
   std::shared_ptr<Entrance> entrance_;  // to the session
   Hub::OwnerPlace owner_place_;

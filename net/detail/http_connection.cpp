@@ -13,6 +13,7 @@
 #include <string>
 #include <utility>
 
+#include "actors/call_key.hpp"
 #include "actors/front.hpp"
 #include "actors/http_resp.hpp"
 #include "actors/local_run.hpp"
@@ -20,8 +21,10 @@
 #include "net/detail/auth_pages.hpp"
 #include "net/detail/cors.hpp"
 #include "net/detail/http_router.hpp"
+#include "net/detail/session_pages.hpp"
 #include "net/detail/ws_connection.hpp"
 #include "net/protocol.hpp"
+#include "storage/reply_rows.hpp"
 
 namespace kontract::detail {
 
@@ -287,6 +290,9 @@ class Exchange final : public Connection, public std::enable_shared_from_this<Ex
     if (std::holds_alternative<RoutesRoute>(decided_)) {
       return respond(routes_page(identified_->peer, *hub_));
     }
+    if (const auto* sessions = std::get_if<SessionsRoute>(&decided_)) {
+      return respond(sessions_page(identified_->peer, request_, sessions->session, *hub_));
+    }
     if (const auto* auth = std::get_if<AuthRoute>(&decided_)) return authorize(auth->action);
     Peer peer;
     if (identified_) peer = identified_->peer;
@@ -327,6 +333,13 @@ class Exchange final : public Connection, public std::enable_shared_from_this<Ex
     const JsonLimits bounds{.depth = hub_->options().json_depth_max};
     auto args = protocol::decode_arguments(request_.body, bounds);
     if (!args) return respond(error_response(args.error()));
+    std::shared_ptr<CallKey> key;
+    if (const auto given = peer.headers.find("idempotency-key"); given != peer.headers.end()) {
+      if (Status valid = validate_call_key(given->second); !valid) {
+        return respond(error_response(valid.error()));
+      }
+      key = std::make_shared<CallKey>(CallKey{given->second});
+    }
 
     const LocalRun scope;
     stage_ = Stage::calling;
@@ -336,6 +349,7 @@ class Exchange final : public Connection, public std::enable_shared_from_this<Ex
     call->function = std::move(rpc.function);
     call->args = std::move(*args);
     call->deadline = Clock::now() + hub_->options().call_timeout;
+    call->key = std::move(key);
     call->reply = Reply(box_, ++call_);
     set_deadline(call->deadline);
     if (const Front* const front = hub_->parts().front) {

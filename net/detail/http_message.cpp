@@ -7,8 +7,6 @@
 
 namespace kontract::detail {
 
-namespace {
-
 std::optional<std::string> percent_decoded(std::string_view text) {
   std::string out;
   out.reserve(text.size());
@@ -27,8 +25,6 @@ std::optional<std::string> percent_decoded(std::string_view text) {
   }
   return out;
 }
-
-}  // namespace
 
 std::optional<std::string_view> HttpRequest::header(const std::string& name) const {
   const auto found = headers.find(name);

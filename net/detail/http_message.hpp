@@ -42,6 +42,9 @@ HttpResponse error_response(const Error& error, std::optional<int> status = std:
 // 204 has neither (RFC 9110, sections 8.6 and 15.3.5).
 std::string to_wire(const HttpResponse& response, bool keep_alive, bool to_head = false);
 
+// Nothing if it is not well encoded.
+std::optional<std::string> percent_decoded(std::string_view text);
+
 // The path without its query, percent-decoded, in segments: "/ws/a%3Ab?x" is {"ws", "a:b"}.
 // Errors: invalid_request for what is not a path or not well encoded.
 Result<std::vector<std::string>> path_segments(std::string_view target);

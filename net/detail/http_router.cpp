@@ -196,6 +196,14 @@ Route route(const HttpRequest& request, bool upgrade, const Hub& hub) {
     if (auto page = route_auth(request, path[1], hub)) return std::move(*page);
   }
 
+  if (path[0] == "sessions" && path.size() <= 2) {
+    if (request.method != "GET" && request.method != "HEAD") {
+      return method_not_allowed(request, "GET, HEAD");
+    }
+    if (auto refused = refuse_origin(request, hub)) return std::move(*refused);
+    return SessionsRoute{path.size() == 2 ? path[1] : std::string()};
+  }
+
   std::string joined;
   for (const std::string& segment : path) joined += '/' + segment;
   if (joined == "/health" || joined == "/metrics" || joined == "/.well-known/kontract") {
@@ -213,7 +221,7 @@ Route route(const HttpRequest& request, bool upgrade, const Hub& hub) {
   }
   return error_response({Errc::not_found, "There is nothing at this path",
                          "The paths are /ws/{session}, /rpc/{function}, /auth/{page}, /routes, "
-                         "/health, /metrics and /.well-known/kontract."});
+                         "/sessions, /health, /metrics and /.well-known/kontract."});
 }
 
 HttpResponse routes_page(const Peer& peer, const Hub& hub) {

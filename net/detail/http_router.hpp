@@ -36,7 +36,10 @@ struct WebSocketRoute {
   std::string session;
 };
 struct RoutesRoute {};  // GET /routes
-struct AuthRoute {      // /auth/...
+struct SessionsRoute {  // GET /sessions and /sessions/{session}
+  std::string session;  // empty: all
+};
+struct AuthRoute {  // /auth/...
   enum class Action {
     refresh,
     revoke,
@@ -56,7 +59,8 @@ struct AuthRoute {      // /auth/...
   }
 };
 // An answer at once, a call, the change to WebSocket, or a page that not everybody may see.
-using Route = std::variant<HttpResponse, RpcRoute, WebSocketRoute, RoutesRoute, AuthRoute>;
+using Route =
+    std::variant<HttpResponse, RpcRoute, WebSocketRoute, RoutesRoute, AuthRoute, SessionsRoute>;
 
 // The refusal of a head that a careful server does not act on: ambiguous framing (RFC 9112, section
 // 11.2) or too much of it. The connection is closed after it.

@@ -104,6 +104,17 @@ void Hub::remove(const Connection* connection) {
   connections_.erase(connection);
 }
 
+void Hub::session_destroyed(const std::string& sid) {
+  std::vector<std::weak_ptr<Connection>> all;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [key, connection] : connections_) all.push_back(connection);
+  }
+  for (const auto& connection : all) {
+    if (const auto alive = connection.lock()) alive->session_destroyed(sid);
+  }
+}
+
 void Hub::drain() {
   if (draining_.exchange(true)) return;
   std::vector<std::weak_ptr<Connection>> all;

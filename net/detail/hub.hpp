@@ -31,6 +31,8 @@ class Connection {
   virtual void stop() = 0;   // close now
   // The token with this key (Revocations::key_of) is good no more.
   virtual void token_revoked(const std::string& /*key*/) {}
+  // The session with this sid is no more.
+  virtual void session_destroyed(const std::string& /*sid*/) {}
 };
 
 // The line in the log about an answer KONTRACT_INTERNAL.
@@ -92,6 +94,7 @@ class Hub : public std::enable_shared_from_this<Hub> {
   void add(const std::shared_ptr<Connection>& connection);
   void remove(const Connection* connection);
 
+  void session_destroyed(const std::string& sid);
   void drain();
   void stop();
   bool draining() const { return draining_.load(std::memory_order_acquire); }

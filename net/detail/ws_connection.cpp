@@ -104,6 +104,14 @@ class WsConnection final : public Connection,
     });
   }
 
+  void session_destroyed(const std::string& sid) override {
+    asio::post(strand_, [self = shared_from_this(), sid] {
+      if (self->ended_) return;
+      self->talk_.on_session_destroyed(sid);
+      self->proceed();
+    });
+  }
+
   // For the AnswerBox. Answers are encoded on the thread they come from.
   struct Incoming {
     std::uint64_t call;

@@ -131,9 +131,14 @@ export class Connection {
 
   // Resolves with the frame that answers the call, be it a result or an error.
   call(fn, ...args) {
+    return this.callWith({}, fn, ...args);
+  }
+
+  // The same, with more fields in the message.
+  callWith(fields, fn, ...args) {
     const id = ++this.#lastId;
     const answer = new Promise((resolve, reject) => this.#answers.set(id, { resolve, reject }));
-    this.send({ t: 'call', id, fn, args });
+    this.send({ t: 'call', id, fn, args, ...fields });
     return within(WAIT_MS, answer, () => `no answer to ${fn}`);
   }
 

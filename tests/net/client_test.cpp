@@ -238,13 +238,17 @@ TEST_F(ClientTest, AnErrorKeepsWhatTheServerSaid) {
   }
 }
 
-TEST_F(ClientTest, WhatWasSentIsLostWithTheConnectionAndWhatWasNotWaitsForTheNext) {
-  Client client(options());
+TEST_F(ClientTest, WithoutKeysWhatWasSentIsLostWithTheConnectionAndWhatWasNotWaitsForTheNext) {
+  ClientOptions no_keys = options();
+  no_keys.exactly_once = false;
+  Client client(no_keys);
   std::optional<ServerEnd> peer(accept());
   peer->welcome({{"limits", {{"calls_in_flight", 1}}}});
   auto sent = call(client, "sent");
   auto waiting = call(client, "waiting");
-  EXPECT_EQ(peer->read()["fn"], "sent");
+  const Json frame = peer->read();
+  EXPECT_EQ(frame["fn"], "sent");
+  EXPECT_FALSE(frame.contains("key"));
   peer->drop();
   const auto lost = sent.get();
   ASSERT_FALSE(lost);
@@ -257,6 +261,155 @@ TEST_F(ClientTest, WhatWasSentIsLostWithTheConnectionAndWhatWasNotWaitsForTheNex
   EXPECT_EQ(next["fn"], "waiting");
   peer->answer(next, 1);
   EXPECT_TRUE(waiting.get());
+}
+
+TEST_F(ClientTest, WhatWasSentIsSentAgainRightBehindTheNextHello) {
+  Client client(options());
+  std::optional<ServerEnd> peer(accept());
+  peer->welcome({{"limits", {{"calls_in_flight", 3}}}});
+  std::vector<Outcome> outcomes;
+  for (int i = 0; i < 5; ++i) outcomes.push_back(call(client, "table.push", {"t", {{"n", i}}}));
+  std::vector<Json> sent;
+  for (int i = 0; i < 3; ++i) sent.push_back(peer->read());
+  EXPECT_NE(sent[0]["key"], sent[1]["key"]);
+  peer->answer(sent[1], "b");
+  EXPECT_TRUE(outcomes[1].get());
+  sent.push_back(peer->read());
+  peer->drop();
+
+  peer.emplace(accept());
+  peer->upgrade();
+  EXPECT_EQ(peer->read()["resume"], Json({{"sid", "s"}}));
+  for (const int i : {0, 2, 3}) {  // before there was a welcome
+    const Json again = peer->read();
+    EXPECT_EQ(again["args"], sent[i]["args"]);
+    EXPECT_EQ(again["key"], sent[i]["key"]);
+    EXPECT_EQ(again["id"], sent[i]["id"]);
+    EXPECT_FALSE(sent[i].contains("age_ms"));
+    EXPECT_GE(again["age_ms"], 0);
+    peer->answer(again, i);
+  }
+  peer->send({{"t", "welcome"}, {"sid", "s"}});
+  for (const int i : {0, 2, 3}) EXPECT_EQ(outcomes[i].get()->result, i);
+  const Json last = peer->read_call();
+  EXPECT_FALSE(last.contains("age_ms"));
+  peer->answer(last, "last");
+  EXPECT_TRUE(outcomes[4].get());
+}
+
+TEST_F(ClientTest, CallsThatOnlyReadHaveNoKeyAndAreSentAgainAsWell) {
+  Client client(options());
+  std::optional<ServerEnd> peer(accept());
+  peer->welcome();
+  struct Case {
+    const char* function;
+    Json args;
+    bool key;
+  };
+  const std::vector<Case> cases = {
+      {"table.get", {"t", "x"}, false},         {"table.exec", {"t", " \nSELECT 1"}, false},
+      {"table.exec", {"t", "select 1"}, false}, {"table.exec", {"t", "INSERT INTO t"}, true},
+      {"table.exec", {"t", "WITH x"}, true},    {"table.exec", Json::array({"t"}), true},
+      {"table.set", {"t", "x"}, true},          {"bank.pay", Json::array(), true}};
+  std::vector<Outcome> outcomes;
+  for (const Case& c : cases) outcomes.push_back(call(client, c.function, c.args));
+  for (const Case& c : cases) EXPECT_EQ(peer->read().contains("key"), c.key) << c.function;
+  peer->drop();
+  peer.emplace(accept());
+  peer->welcome();
+  for (auto& outcome : outcomes) {
+    peer->answer(peer->read_call(), 1);
+    EXPECT_TRUE(outcome.get());
+  }
+}
+
+TEST_F(ClientTest, ARepeatThatIsRefusedForNowIsSentOnceMore) {
+  Client client(options());
+  std::optional<ServerEnd> peer(accept());
+  peer->welcome();
+  auto outcome = call(client, "table.push", {"t", Json::object()});
+  const Json first = peer->read();
+  peer->drop();
+  peer.emplace(accept());
+  peer->welcome();
+  for (int round = 0; round < 3; ++round) {
+    const Json again = peer->read_call();
+    EXPECT_EQ(again["key"], first["key"]);
+    peer->send({{"t", "error"},
+                {"id", again["id"]},
+                {"code", round == 1 ? "KONTRACT_RATE_LIMITED" : "KONTRACT_OVERLOADED"},
+                {"message", "Not now"},
+                {"retry", true},
+                {"retry_after_ms", 1}});
+  }
+  peer->answer(peer->read_call(), "done");
+  EXPECT_EQ(outcome.get()->result, "done");
+
+  auto refused = call(client, "table.push", {"t", Json::object()});
+  peer->send({{"t", "error"}, {"id", peer->read_call()["id"]}, {"code", "KONTRACT_OVERLOADED"}});
+  EXPECT_EQ(refused.get().error().code, Errc::overloaded) << "this one has not run";
+}
+
+TEST_F(ClientTest, WhatMayHaveRunInASessionThatIsGoneIsNotSentToTheNext) {
+  Client client(options());
+  std::optional<ServerEnd> peer(accept());
+  peer->welcome({{"limits", {{"calls_in_flight", 1}}}});
+  auto sent = call(client, "table.push", {"t", Json::object()});
+  auto waiting = call(client, "table.push", {"u", Json::object()});
+  peer->read();
+  peer->drop();
+  peer.emplace(accept());
+  peer->upgrade();
+  EXPECT_EQ(peer->read()["resume"]["sid"], "s");
+  peer->send({{"t", "close"}, {"code", "KONTRACT_NOT_FOUND"}, {"message", "Destroyed"}});
+  peer->close("KONTRACT_NOT_FOUND");
+  const auto lost = sent.get();
+  ASSERT_FALSE(lost);
+  EXPECT_EQ(lost.error().code, Errc::timeout);
+  EXPECT_THAT(lost.error().message, HasSubstr("destroyed"));
+  peer.emplace(accept());
+  EXPECT_FALSE(peer->welcome({{"sid", "another"}}).contains("resume"));
+  const Json next = peer->read();
+  EXPECT_EQ(next["args"][0], "u");
+  peer->answer(next, 1);
+  EXPECT_TRUE(waiting.get());
+}
+
+TEST_F(ClientTest, ARepeatExpiresWithAnUnknownOutcome) {
+  ClientOptions hasty = options();
+  hasty.call_timeout = 300ms;
+  Client client(hasty);
+  ServerEnd peer = accept();
+  peer.welcome();
+  auto outcome = call(client, "table.push", {"t", Json::object()});
+  peer.read();
+  acceptor_.close();
+  peer.drop();
+  const auto expired = outcome.get();
+  ASSERT_FALSE(expired);
+  EXPECT_EQ(expired.error().code, Errc::timeout);
+  EXPECT_THAT(expired.error().message, HasSubstr("unknown"));
+}
+
+TEST_F(ClientTest, CallsThatWaitHaveALimitOfBytes) {
+  ClientOptions small = options();
+  small.calls_bytes_max = 3000;
+  Client client(small);
+  const std::string text(1000, 'x');
+  auto first = call(client, "f", Json::array({text}));
+  auto second = call(client, "f", Json::array({text}));
+  const auto third = client.call("f", Json::array({text}));
+  ASSERT_FALSE(third);
+  EXPECT_EQ(third.error().code, Errc::overloaded);
+  ServerEnd peer = accept();
+  peer.welcome();
+  peer.answer(peer.read(), 1);
+  EXPECT_TRUE(first.get());
+  auto fourth = call(client, "f", Json::array({text}));
+  peer.answer(peer.read(), 2);
+  EXPECT_TRUE(second.get());
+  peer.answer(peer.read(), 4);
+  EXPECT_TRUE(fourth.get());
 }
 
 TEST_F(ClientTest, ACallFailsWhenItsTimeIsOutAndItsLateAnswerIsNobodys) {

@@ -244,6 +244,7 @@ class ServerFixture : public ::testing::Test {
     SessionOptions sessions;
     sessions.backend = backend;
     sessions.owners_create_tables = owners_create_tables_;
+    sessions.on_destroyed = [this](const std::string& sid) { server_->session_destroyed(sid); };
     directory_ = std::make_unique<Directory>(*system_, *store_, std::move(sessions));
     front_ = std::make_unique<Front>(*system_, backend, store_->shared(), Alarm());
     routes_ = to_text(routes(*backend));
@@ -257,6 +258,7 @@ class ServerFixture : public ::testing::Test {
                                     .directory = directory_.get(),
                                     .front = front_.get(),
                                     .shared = &store_->shared(),
+                                    .store = store_.get(),
                                     .durability = "sync",
                                     .metrics_text = [] { return std::string("kontract_x 1\n"); },
                                     .routes_text = [this] { return routes_; },

@@ -191,7 +191,7 @@ TEST_F(WebSocketTest, BadMessagesAreErrorsAndTheConnectionGoesOn) {
       {R"({"t":"dance"})", "KONTRACT_INVALID_REQUEST", nullptr},
       {R"({"t":"hello","v":1})", "KONTRACT_INVALID_REQUEST", nullptr},
       {R"({"t":"call","id":0,"fn":"f"})", "KONTRACT_INVALID_REQUEST", nullptr},
-      {R"({"t":"call","id":5,"fn":"f","key":"k"})", "KONTRACT_INVALID_REQUEST", 5},
+      {R"({"t":"call","id":5,"fn":"f","key":" "})", "KONTRACT_INVALID_REQUEST", 5},
       {R"({"t":"call","id":5,"fn":"f","tx":7})", "KONTRACT_TXID_INVALID", 5},
       {R"({"t":"call","id":5,"fn":"f","timeout_ms":60001})", "KONTRACT_INVALID_REQUEST", 5},
       {R"({"t":"call","id":5,"fn":"nope"})", "KONTRACT_NOT_FOUND", 5},

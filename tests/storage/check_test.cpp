@@ -3,9 +3,11 @@
 #include <fstream>
 
 #include "storage/format.hpp"
+#include "storage/format_replies.hpp"
 #include "storage/index_registry.hpp"
 #include "storage/index_set.hpp"
 #include "storage/registry.hpp"
+#include "storage/reply_rows.hpp"
 #include "storage/store.hpp"
 #include "storage/table.hpp"
 #include "tests/storage/manual_shard.hpp"
@@ -38,6 +40,12 @@ class CheckTest : public ::testing::Test {
     put_session(created, {"owner", "session"}, session);
     put_table(created, session.no, users);
     put_table(created, session.no, old);
+    ReplyEnd end;
+    for (const char* key : {"k1", "k2"}) {
+      put_reply(created, session.no, key,
+                {.fingerprint = call_fingerprint("u", "f", Json::array({key})), .result = "1"},
+                end);
+    }
     for (const TableRow& row : {users, old}) put_index(created, session.no, row.no, kIndex);
     append(shard, std::move(created));
     for (const TableRow& row : {users, old}) {
@@ -115,6 +123,29 @@ TEST_F(CheckTest, EachDamageIsNamed) {
     const char* says;
   };
   for (const Case& c : {
+           Case{"lost reply",
+                [&](WriteTxn& t) {
+                  return t.erase(Keyspace::replies, format::reply_key(session_, "k1"));
+                },
+                "reply 1 has no reply"},
+           Case{"lost place of a reply",
+                [&](WriteTxn& t) {
+                  return t.erase(Keyspace::replies, format::reply_age_key(session_, 2));
+                },
+                "key \"k2\" is not in the order of age"},
+           Case{"reply of nobody",
+                [&](WriteTxn& t) {
+                  const format::Key key = format::replies_gone_key(session_ + 1);
+                  Status put = t.put(Keyspace::replies, key, format::replies_gone_value(key, 1));
+                  const format::Key reply = format::reply_key(session_ + 1, "k");
+                  const std::string print(format::kFingerprintBytes, 'f');
+                  const format::ReplyRow row{print, 1, 1, 1, 0, {}, "1"};
+                  if (put) {
+                    put = t.put(Keyspace::replies, reply, format::reply_value(reply, row));
+                  }
+                  return put;
+                },
+                "is of a session that is not there"},
            Case{"lost version",
                 [&](WriteTxn& t) { return t.erase(Keyspace::versions, version("id-0", 1)); },
                 "order 1024 has no version"},

@@ -1,5 +1,6 @@
 #include "storage/format.hpp"
 #include "storage/format_frame.hpp"
+#include "storage/format_replies.hpp"
 
 #include <gtest/gtest.h>
 
@@ -35,6 +36,10 @@ std::vector<Row> rows() {
   CommitRow commit{9, 2, 3, {{Keyspace::versions, false, "key"s, 77}}};
   commit.names.push_back({Keyspace::order, true, "other"s, 0});
   const Key document = document_key("tenant-1", 3);
+  const Key destroyed = destroyed_key(8);
+  const Key reply = reply_key(7, "key-1");
+  const Key reply_age = reply_age_key(7, 12);
+  const Key replies_gone = replies_gone_key(7);
   const SessionRow session_row{7, "0190-sid", 4097, 4, 1'700'000'000'000, 3};
   const TableRow table_row{"users", "tbl_users_1", "tenant-1", perms::RW_, 3, "{}"};
   return {
@@ -58,6 +63,19 @@ std::vector<Row> rows() {
        document_value(document, R"({"version":3})")},
       {"shared", Keyspace::shared, "limit:u1",
        shared_value("limit:u1", {1'700'000'000'000, "[1]"})},
+      {"destroyed", Keyspace::sessions, destroyed.str(), session_no_value(destroyed, identity)},
+      {"reply", Keyspace::replies, reply.str(),
+       reply_value(reply, {"0123456789abcdef",
+                           12,
+                           41,
+                           1'700'000'000'000,
+                           201,
+                           {{"Location", "/a"}, {"X-Empty", ""}},
+                           "true"})},
+      {"reply age", Keyspace::replies, reply_age.str(),
+       reply_age_value(reply_age, {1'700'000'000'000, 300, "key-1"})},
+      {"replies gone", Keyspace::replies, replies_gone.str(),
+       replies_gone_value(replies_gone, 1'700'000'000'000)},
   };
 }
 
@@ -256,6 +274,28 @@ TEST(FormatTest, TheBytesOfKeysAndValuesDoNotChange) {
   EXPECT_EQ(shared.substr(0, shared.size() - 4), "\1\0\0\0\0\0\0\1\0027"s);
 }
 
+TEST(FormatTest, AReplyIsReadBackAsItWasWritten) {
+  const Key key = reply_key(7, "!k~");
+  const std::string fingerprint = "\0a23456789abcdef"s;
+  const ReplyRow row{fingerprint, 258, 41, 1'700'000'000'000, 303, {{"Location", "/a"}}, "[1]"};
+  const std::string value = reply_value(key, row);
+  const auto parsed = parse_reply(key, value);
+  ASSERT_TRUE(parsed);
+  EXPECT_EQ(parsed->fingerprint, fingerprint);
+  EXPECT_EQ(parsed->number, 258U);
+  EXPECT_EQ(parsed->txid, 41U);
+  EXPECT_EQ(parsed->created_ms, 1'700'000'000'000);
+  EXPECT_EQ(parsed->status, 303);
+  EXPECT_EQ(parsed->headers, row.headers);
+  EXPECT_EQ(parsed->result, "[1]");
+  EXPECT_EQ(parse_reply_key(key)->key, "!k~");
+  EXPECT_EQ(value.substr(0, 19), "\1" + fingerprint + "\0\0"s) << "the layout of format.md";
+  for (const auto& bad : {""s, "a b"s, "\xC3\xA4"s, std::string(kCallKeyBytesMax + 1, 'a')}) {
+    EXPECT_FALSE(call_key_fits(bad)) << bad;
+  }
+  EXPECT_TRUE(call_key_fits(std::string(kCallKeyBytesMax, 'a')));
+}
+
 TEST(FormatTest, TheLongestNamesFit) {
   const std::string id(limits::kRecordIdBytesMax, 'i');
   EXPECT_LE(version_key(~0ull, ~0u, id, 1).view().size(), limits::kLmdbKeyBytesMax);
@@ -291,6 +331,11 @@ TEST(FormatTest, ErrorsNameTheRow) {
       {Keyspace::registry, document_key("o", 3).str(),
        R"(row of registry, owner "o", schema version 3)"},
       {Keyspace::shared, "limit:u1", R"(row of shared, key "limit:u1")"},
+      {Keyspace::sessions, destroyed_key(3).str(), "row of sessions, session 3, destroyed"},
+      {Keyspace::replies, reply_key(3, "k-1").str(), R"(row of replies, session 3, key "k-1")"},
+      {Keyspace::replies, reply_age_key(3, 12).str(), "row of replies, session 3, reply 12"},
+      {Keyspace::replies, replies_gone_key(3).str(), "row of replies, session 3, what is gone"},
+      {Keyspace::replies, "\x01\x02"s, "row of replies, key 0x0102"},
       {Keyspace::shared, "\xFF"s, "row of shared, key 0xff"},
       {Keyspace::order, "\x01\xFF"s, "row of order, key 0x01ff"},
   };
