@@ -5,6 +5,7 @@
 #include "actors/detail/send_when.hpp"
 #include "actors/detail/session_actor_access.hpp"
 #include "actors/session_do.hpp"
+#include "storage/owner_usage.hpp"
 #include "storage/wall_clock.hpp"
 
 namespace kontract {
@@ -35,9 +36,15 @@ Status SessionDO::load(bool may_migrate) {
   const bool is_new = !*stored;
   SessionRow row;
   std::vector<TableRow> rows;
+  std::unique_ptr<SessionGrant> grant;  // of a new one, if there are limits
   const Txid next_txid = txids_ ? txids_->peek() : 1;
   if (is_new) {
     if (Status admitted = log_.admit(/*frees_space=*/false); !admitted) return admitted;
+    if (OwnerUsage* const usage = shard_.usage()) {
+      auto taken = usage->take_session(handle_->identity().owner);
+      if (!taken) return std::move(taken).error();
+      grant = *std::move(taken);
+    }
     row.no = shard_.allocate_session_no();
     row.sid = make_uuid_v7();
     row.created_ms = now_ms();
@@ -68,7 +75,9 @@ Status SessionDO::load(bool may_migrate) {
   if (is_new || migration) {
     row.reserved_until = first + limits::kTxidBlock;
     put_session(batch, handle_->identity(), row);
-    ticket = log_.append(std::move(batch), epoch, nullptr);
+    const auto account = grant ? grant->account() : nullptr;
+    ticket = log_.append(std::move(batch), epoch, std::move(grant));
+    if (account) account->created(log_, ticket);
   }
   std::map<std::string, TableEntry, std::less<>> tables;
   for (TableRow& table : rows) {

@@ -43,6 +43,9 @@ Status check(const ServerOptions& options) {
   if (options.calls_in_flight_max < 1 || options.frame_bytes_max < 1) {
     return Error{Errc::invalid_request, "calls_in_flight_max and frame_bytes_max must not be 0"};
   }
+  if (auto origins = detail::Origins::parse(options.allowed_origins); !origins) {
+    return std::move(origins).error();
+  }
   return {};
 }
 
@@ -97,6 +100,22 @@ Result<std::shared_ptr<detail::Hub>> make_hub(ServerOptions options, Server::Par
 }
 
 }  // namespace
+
+std::string_view name_of(Refusal reason) {
+  constexpr std::array<std::string_view, kRefusals> names = {"other",
+                                                             "connections",
+                                                             "unauthenticated",
+                                                             "address_connections",
+                                                             "address_unauthenticated",
+                                                             "address_accepts",
+                                                             "address_handshakes",
+                                                             "origin",
+                                                             "request",
+                                                             "token",
+                                                             "owner_connections",
+                                                             "owner_calls"};
+  return names.at(static_cast<std::size_t>(reason));
+}
 
 Result<std::shared_ptr<Server>> Server::listen(ServerOptions options, Parts parts) {
   auto hub = make_hub(std::move(options), std::move(parts));

@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -19,11 +20,30 @@ class io_context;
 
 namespace kontract {
 
+// Why a connection or request was not let in, as metrics count it.
+enum class Refusal : std::uint8_t {
+  other,
+  connections,              // too many are open
+  unauthenticated,          // too many are open of nobody known
+  address_connections,      // too many of one address
+  address_unauthenticated,  // too many of one address of nobody known
+  address_accepts,          // too many of one address in a short time
+  address_handshakes,       // of raystream, likewise
+  origin,                   // a page that may not
+  request,                  // not HTTP as it should be, or too much of it
+  token,                    // none, or not a good one
+  owner_connections,        // too many of one owner
+  owner_calls,              // too many of one owner in a short time
+};
+inline constexpr std::size_t kRefusals = 12;
+std::string_view name_of(Refusal reason);  // as it is written above
+
 struct ServerMetrics {
   std::uint64_t connections = 0;        // open WebSocket connections
   std::uint64_t connections_total = 0;  // since start, of any kind
   std::uint64_t frames_in = 0, frames_out = 0;
-  std::uint64_t refused = 0;  // over a limit or not authenticated
+  std::uint64_t refused = 0;                              // over a limit or not authenticated
+  std::array<std::uint64_t, kRefusals> refused_for = {};  // the same by Refusal
 };
 
 class Server {
@@ -52,8 +72,8 @@ class Server {
   // Goes on with a connection that another server has accepted. `socket`, a stream socket of TCP,
   // is the server's from now on, whatever comes of it; `received` is what was read of it and not
   // answered: a whole HTTP request or its beginning. Errors: overloaded (too many connections, or
-  // it stops); forbidden (without a secret: it did not come over loopback); invalid_request (no
-  // such socket). Thread-safe.
+  // it stops); rate_limited (too many of its address); forbidden (without a secret: it did not come
+  // over loopback); invalid_request (no such socket). Thread-safe.
   virtual Status accept(int socket, std::string_view received) = 0;
 
   virtual std::uint16_t port() const = 0;  // 0 without a listener

@@ -31,6 +31,19 @@ struct ServerOptions {
   AttemptRate login_attempts{5, 20};         // that fail, of an address and of an account
   AttemptRate register_attempts{10, 60};     // of an address; links too
   AttemptRate anonymous_attempts{60, 1000};  // of an address
+  // Pages that may use it (net/detail/origin.hpp): https://app.example, between commas or spaces;
+  // *: all; none: with tokens those of the same host, else those of loopback.
+  std::string allowed_origins;
+
+  // Of one client address, an IPv6 one by /64; 0: no limit. A rate allows twice as many at once.
+  std::size_t connections_per_address_max = 64;
+  std::size_t unauthenticated_per_address_max = 16;  // of them, before it is known who has them
+  std::size_t accepts_per_address = 50;              // a second
+  std::size_t handshakes_per_address = 20;           // a second
+  bool limit_loopback = false;                       // these limits, too
+
+  std::size_t calls_per_owner = 0;           // a second, twice as many at once; 0: no limit
+  std::size_t body_rate_min = limits::kKiB;  // bytes a second of a request's body; 0: any
 
   std::size_t frame_bytes_max = limits::kFrameBytesMax;
   std::size_t json_depth_max = limits::kJsonDepthMax;

@@ -256,6 +256,13 @@ std::string Runtime::metrics_text() const {
              m.server.connections_total);
   add_metric(text, "connections_refused_total", "counter", "Connections over a limit.",
              m.server.refused);
+  text +=
+      "# HELP kontract_refused_total The same, and requests that were refused, by reason.\n"
+      "# TYPE kontract_refused_total counter\n";
+  for (std::size_t i = 0; i < kRefusals; ++i) {
+    text += fmt::format("kontract_refused_total{{reason=\"{}\"}} {}\n",
+                        name_of(static_cast<Refusal>(i)), m.server.refused_for[i]);
+  }
   add_metric(text, "frames_in_total", "counter", "Messages received.", m.server.frames_in);
   add_metric(text, "frames_out_total", "counter", "Messages sent.", m.server.frames_out);
   add_metric(text, "sessions_awake", "gauge", "Sessions with an actor.", m.sessions.awake);

@@ -221,6 +221,12 @@ std::vector<Setting> make_settings() {
                                "Longest record id in bytes", 1, limits::kRecordIdBytesMax));
   all.push_back(duration_setting("version-retention", store(&StoreOptions::version_retention),
                                  "How long superseded versions are kept", D(0)));
+  all.push_back(number_setting("sessions-per-owner-max",
+                               store(&StoreOptions::sessions_per_owner_max),
+                               "Sessions of one owner, awake or stored; 0: no limit", 0));
+  all.push_back(size_setting("bytes-per-owner-max", store(&StoreOptions::bytes_per_owner_max),
+                             "Stored versions of one owner's records, with their keys; 0: no limit",
+                             0));
   all.push_back(number_setting("shared-entries-max", store(&StoreOptions::shared_entries_max),
                                "Keys of the state that all sessions share"));
   all.push_back(size_setting("shared-bytes-max", store(&StoreOptions::shared_bytes_max),
@@ -283,6 +289,31 @@ std::vector<Setting> make_settings() {
                              "accounts: registrations and links of one address"));
   all.push_back(rate_setting("anonymous-attempts", server(&ServerOptions::anonymous_attempts),
                              "accounts: anonymous tokens for one address"));
+  all.push_back(text_setting("allowed-origins", "ORIGINS", server(&ServerOptions::allowed_origins),
+                             "Pages that may use the server, such as https://app.example, between "
+                             "commas; *: all; none: those of the same host, without keys of tokens "
+                             "those of loopback"));
+  all.push_back(number_setting("connections-per-address-max",
+                               server(&ServerOptions::connections_per_address_max),
+                               "Connections of one address, an IPv6 one by /64; 0: no limit", 0));
+  all.push_back(number_setting("unauthenticated-per-address-max",
+                               server(&ServerOptions::unauthenticated_per_address_max),
+                               "Of them, those that have not said who they are; 0: no limit", 0));
+  all.push_back(number_setting("accepts-per-address", server(&ServerOptions::accepts_per_address),
+                               "New connections of one address a second, twice as many at once; "
+                               "0: no limit",
+                               0));
+  all.push_back(number_setting("handshakes-per-address",
+                               server(&ServerOptions::handshakes_per_address),
+                               "Handshakes of raystream of one address likewise; 0: no limit", 0));
+  all.push_back(choice_setting<bool>("limit-loopback", server(&ServerOptions::limit_loopback),
+                                     {{"true", true}, {"false", false}},
+                                     "Limits of one address hold for loopback, too"));
+  all.push_back(number_setting("calls-per-owner", server(&ServerOptions::calls_per_owner),
+                               "Calls of one owner a second, twice as many at once; 0: no limit",
+                               0));
+  all.push_back(size_setting("body-rate-min", server(&ServerOptions::body_rate_min),
+                             "Of a request's body, a second; 0: any", 0));
   all.push_back(size_setting("frame-max", server(&ServerOptions::frame_bytes_max),
                              "Largest message or request body", limits::kKiB));
   all.push_back(number_setting("json-depth-max", server(&ServerOptions::json_depth_max),

@@ -76,7 +76,9 @@ class WriteTxn {
   ~WriteTxn();
 
   Status put(Keyspace space, std::string_view key, std::string_view value);
-  Status erase(Keyspace space, std::string_view key);  // an absent key is fine
+  // An absent key is fine. `erased_bytes`, if not null, is told how many the entry had, with its
+  // key.
+  Status erase(Keyspace space, std::string_view key, std::size_t* erased_bytes = nullptr);
   Result<Cursor> cursor(Keyspace space) const;
 
   // Makes it durable. Errors: storage_full (nothing was changed, the environment stays usable);

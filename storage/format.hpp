@@ -110,6 +110,7 @@ Key session_no_key(SessionNo session);
 Key session_no_prefix();               // of all session_no_keys, which are in order of number
 Key destroyed_key(SessionNo session);  // its value is a session_no_value
 Key destroyed_prefix();
+Key owner_prefix(std::string_view owner);  // of an owner's session_keys
 std::string session_value(const Key& key, const SessionRow& row);
 std::string session_no_value(const Key& key, const Identity& identity);
 Result<Identity> parse_session_key(std::string_view key);
@@ -191,11 +192,13 @@ struct VersionRow {
 Key version_key(SessionNo session, TableNo table, std::string_view id, Txid txid);
 Key version_prefix(SessionNo session, TableNo table, std::string_view id);  // of all rows of an id
 Key rows_prefix(SessionNo session, TableNo table);  // in all keyspaces of rows
+Key session_rows_prefix(SessionNo session);         // of all of a session's tables
 std::string version_value(const Key& key, const VersionRow& row);
 Result<VersionKey> parse_version_key(std::string_view key);
 // Whether two keys of versions differ in the txid only.
 bool same_record(std::string_view a, std::string_view b);
-Txid txid_of(std::string_view version_key);  // REQUIRES: the key of a version
+Txid txid_of(std::string_view version_key);          // REQUIRES: the key of a version
+SessionNo session_of(std::string_view version_key);  // likewise
 Result<VersionRow> parse_version(std::string_view key, std::string_view value);
 
 // ---- order

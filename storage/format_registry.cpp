@@ -26,6 +26,12 @@ Key session_key(const Identity& identity) {
   return key;
 }
 
+Key owner_prefix(std::string_view owner) {
+  Key key;
+  key.u8('s').bytes(owner).u8('\0');
+  return key;
+}
+
 Key session_no_prefix() {
   Key key;
   key.u8('n');

@@ -20,6 +20,12 @@ Key rows_prefix(SessionNo session, TableNo table) {
   return key;
 }
 
+Key session_rows_prefix(SessionNo session) {
+  Key key;
+  key.u64(session);
+  return key;
+}
+
 Key version_prefix(SessionNo session, TableNo table, std::string_view id) {
   Key key;
   key.u64(session).u32(table).bytes(id).u8('\0');
@@ -60,6 +66,10 @@ bool same_record(std::string_view a, std::string_view b) {
 Txid txid_of(std::string_view version_key) {
   KONTRACT_ASSERT(version_key.size() >= sizeof(Txid));
   return ~get_be<Txid>(version_key.data() + version_key.size() - sizeof(Txid));
+}
+
+SessionNo session_of(std::string_view version_key) {
+  return ByteReader(version_key).be<SessionNo>();
 }
 
 Result<VersionRow> parse_version(std::string_view key, std::string_view value) {

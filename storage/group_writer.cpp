@@ -6,6 +6,7 @@
 
 #include "storage/crc32c.hpp"
 #include "storage/format.hpp"
+#include "storage/owner_usage.hpp"
 
 namespace kontract {
 namespace {
@@ -13,6 +14,8 @@ namespace {
 // What a commit record may name, in bytes of keys: of a larger commit, only this part is verified
 // at the next start.
 constexpr std::size_t kCommitNamesBytesMax = 16 * limits::kKiB;
+
+constexpr std::size_t kOwnersKnownMax = 65'536;  // sessions whose owner is remembered
 
 // The newest operations on different keys.
 std::vector<format::CommitRow::Name> newest_names(std::span<const LoggedBatch> batches) {
@@ -39,15 +42,51 @@ Status GroupWriter::apply(std::span<const LoggedBatch> group) {
     if (!txn) return std::move(txn).error();
     txn_.emplace(*std::move(txn));
     op_count_ = 0;
+    changed_bytes_.clear();
   }
   order_ops(group);
   op_count_ += ops_.size();
   for (const WriteOp* op : ops_) {
-    Status written =
-        op->erase ? txn_->erase(op->space, op->key) : txn_->put(op->space, op->key, op->value);
-    if (!written) return written;
+    if (Status written = write(*op); !written) return written;
   }
   return {};
+}
+
+Status GroupWriter::write(const WriteOp& op) {
+  if (usage_.of == nullptr || op.space != Keyspace::versions) {
+    return op.erase ? txn_->erase(op.space, op.key) : txn_->put(op.space, op.key, op.value);
+  }
+  // A version is written once: a put adds.
+  std::int64_t& bytes = changed_bytes_[format::session_of(op.key)];
+  if (!op.erase) {
+    bytes += static_cast<std::int64_t>(op.key.size() + op.value.size());
+    return txn_->put(op.space, op.key, op.value);
+  }
+  std::size_t erased = 0;
+  Status done = txn_->erase(op.space, op.key, &erased);
+  bytes -= static_cast<std::int64_t>(erased);
+  return done;
+}
+
+Result<GroupWriter::OwnerBytes> GroupWriter::bytes_of_owners() {
+  OwnerBytes found;
+  if (owners_.size() > kOwnersKnownMax) owners_.clear();
+  for (const auto& [session, bytes] : changed_bytes_) {
+    auto owner = owners_.find(session);
+    if (owner == owners_.end()) {
+      auto cursor = txn_->cursor(Keyspace::sessions);
+      if (!cursor) return std::move(cursor).error();
+      const format::Key key = format::session_no_key(session);
+      auto there = cursor->seek(key);
+      if (!there) return std::move(there).error();
+      if (!*there || cursor->key() != key.view()) continue;
+      auto identity = format::parse_session_no(key, cursor->value());
+      if (!identity) return std::move(identity).error();
+      owner = owners_.emplace(session, std::move(identity->owner)).first;
+    }
+    found.emplace_back(owner->second, bytes);
+  }
+  return found;
 }
 
 void GroupWriter::order_ops(std::span<const LoggedBatch> batches) {
@@ -77,11 +116,18 @@ Status GroupWriter::commit(std::span<const LoggedBatch> all) {
   row.batches = all.size();
   row.ops = op_count_;
   row.names = newest_names(all);
+  Result<OwnerBytes> bytes = OwnerBytes();
+  if (usage_.of != nullptr) bytes = bytes_of_owners();
+  if (!bytes) {
+    txn_.reset();
+    return std::move(bytes).error();
+  }
   Status done = txn_->put(Keyspace::meta, format::commit_key(), format::commit_value(row));
   if (done) done = std::move(*txn_).commit();
   txn_.reset();
   if (!done || row.number == commit_number_) return done;
   commit_number_ = row.number;
+  if (usage_.of != nullptr) usage_.of->committed(usage_.shard, commit_number_, *bytes);
   if (journal_) journal_->restart(commit_number_);
   return done;
 }

@@ -10,12 +10,24 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "storage/environment.hpp"
 #include "storage/journal.hpp"
+#include "storage/store.hpp"
 
 namespace kontract {
+
+class OwnerUsage;
+
+// Who is told what each commit brings to owners (storage/owner_usage.hpp), and as which shard.
+struct UsageOfShard {
+  OwnerUsage* of = nullptr;  // null: nobody
+  std::size_t shard = 0;
+};
 
 // A batch that was appended to the log.
 struct LoggedBatch {
@@ -27,9 +39,15 @@ struct LoggedBatch {
 // REQUIRES: used by one thread only.
 class GroupWriter {
  public:
+  using OwnerBytes = std::vector<std::pair<std::string, std::int64_t>>;
+
   // `last_commit` is the number in the environment's commit record. `journal` may be null.
-  GroupWriter(Environment& environment, std::unique_ptr<Journal> journal, std::uint64_t last_commit)
-      : environment_(environment), journal_(std::move(journal)), commit_number_(last_commit) {
+  GroupWriter(Environment& environment, std::unique_ptr<Journal> journal, std::uint64_t last_commit,
+              UsageOfShard usage = {})
+      : environment_(environment),
+        journal_(std::move(journal)),
+        usage_(usage),
+        commit_number_(last_commit) {
     if (journal_) journal_->restart(last_commit);
   }
 
@@ -50,9 +68,14 @@ class GroupWriter {
 
  private:
   void order_ops(std::span<const LoggedBatch> batches);
+  Status write(const WriteOp& op);
+  Result<OwnerBytes> bytes_of_owners();
 
   Environment& environment_;
   const std::unique_ptr<Journal> journal_;
+  const UsageOfShard usage_;
+  std::unordered_map<SessionNo, std::int64_t> changed_bytes_;  // in txn_, if there is a usage_
+  std::unordered_map<SessionNo, std::string> owners_;          // of sessions, as far as known
   std::optional<WriteTxn> txn_;
   std::vector<const WriteOp*> ops_;  // of the last group: by key, the last one for each
   std::uint64_t op_count_ = 0;       // in txn_

@@ -30,7 +30,7 @@ LmdbCommitLog::LmdbCommitLog(Environment& environment, DiskRoom& disk, Options o
       commit_interval_(options.commit_interval),
       alarm_(options.alarm),
       map_room_(environment, alarm_),
-      writer_(environment, std::move(options.journal), options.last_commit) {
+      writer_(environment, std::move(options.journal), options.last_commit, options.usage) {
   thread_ = std::thread([this] { run(); });
 }
 

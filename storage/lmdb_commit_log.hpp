@@ -56,6 +56,7 @@ class LmdbCommitLog final : public CommitLog {
     Alarm alarm;
     std::uint64_t last_commit = 0;               // number of the newest commit in the environment
     std::unique_ptr<Journal> journal = nullptr;  // sync; without one, every group is committed
+    UsageOfShard usage = {};
   };
   struct Metrics {
     std::atomic<std::uint64_t> commits{0}, batches{0}, bytes_written{0}, failed_groups{0};

@@ -13,6 +13,7 @@
 #include "storage/format.hpp"
 #include "storage/index_scan.hpp"
 #include "storage/index_set.hpp"
+#include "storage/owner_usage.hpp"
 #include "storage/pending_set.hpp"
 #include "storage/record_cursor.hpp"
 #include "storage/record_state.hpp"
@@ -167,7 +168,8 @@ class MvccTable final : public Table {
   CommitLog& log_;
   const SessionNo session_;
   TableRow row_;
-  std::unique_ptr<const Schema> schema_;  // null: none; what row_.schema says
+  const std::shared_ptr<const OwnerAccount> account_;  // null: his bytes are not limited
+  std::unique_ptr<const Schema> schema_;               // null: none; what row_.schema says
   std::uint64_t schemas_read_ = 0;
 
   Epoch epoch_ = 0;  // what pending_, count_ and indexes_ belong to

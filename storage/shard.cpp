@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "storage/crc32c.hpp"
+#include "storage/owner_usage.hpp"
 #include "storage/session_purge.hpp"
 
 namespace kontract {
@@ -127,7 +128,8 @@ void LmdbShard::purge() {
 }
 
 Result<std::unique_ptr<LmdbShard>> LmdbShard::open(std::unique_ptr<Environment> environment,
-                                                   DiskRoom& disk, const StoreOptions& options) {
+                                                   DiskRoom& disk, const StoreOptions& options,
+                                                   OwnerUsage* usage, std::size_t index) {
   auto commit = verify_last_commit(*environment);
   if (!commit) return std::move(commit).error();
   const std::filesystem::path journal_file = environment->file().parent_path() / "journal";
@@ -139,12 +141,15 @@ Result<std::unique_ptr<LmdbShard>> LmdbShard::open(std::unique_ptr<Environment> 
   if (!session) return std::move(session).error();
   std::unique_ptr<LmdbShard> shard(new LmdbShard(std::move(environment), options));
   shard->next_session_ = *session;
+  shard->usage_ = usage;
+  UsageOfShard followed;
+  if (usage != nullptr && usage->follows_bytes()) followed = {usage, index};
   const bool relaxed = options.durability == Durability::relaxed;
   shard->log_ = std::make_unique<LmdbCommitLog>(
       shard->environment(), disk,
       LmdbCommitLog::Options{options.durability,
                              relaxed ? options.sync_interval : limits::kCheckpointInterval,
-                             options.alarm, *commit, *std::move(journal)});
+                             options.alarm, *commit, *std::move(journal), followed});
   return shard;
 }
 

@@ -26,15 +26,18 @@ Result<std::uint64_t> verify_last_commit(Environment& environment);
 
 class LmdbShard final : public Shard {
  public:
-  // `environment` has its format row. `disk` and `options` must outlive the shard.
+  // `environment` has its format row. `disk`, `options` and `usage`, if there is one, must outlive
+  // the shard, which is the one with this index.
   static Result<std::unique_ptr<LmdbShard>> open(std::unique_ptr<Environment> environment,
-                                                 DiskRoom& disk, const StoreOptions& options);
+                                                 DiskRoom& disk, const StoreOptions& options,
+                                                 OwnerUsage* usage, std::size_t index);
 
   Environment& environment() override { return *environment_; }
   LmdbCommitLog& log() override { return *log_; }
   const LmdbCommitLog& log() const { return *log_; }
   SessionNo allocate_session_no() override { return next_session_.fetch_add(1); }
   const StoreOptions& options() const override { return options_; }
+  OwnerUsage* usage() override { return usage_; }
 
   // Goes on removing what destroyed sessions had: a round, unless the one before is not applied.
   // For one thread.
@@ -46,6 +49,7 @@ class LmdbShard final : public Shard {
 
   std::unique_ptr<Environment> environment_;
   const StoreOptions& options_;
+  OwnerUsage* usage_ = nullptr;
   std::unique_ptr<LmdbCommitLog> log_;
   std::atomic<SessionNo> next_session_{1};
   Ticket purged_ = 0;  // of the last round of purge()

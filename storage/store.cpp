@@ -7,6 +7,7 @@
 
 #include "storage/ballast.hpp"
 #include "storage/data_directory.hpp"
+#include "storage/owner_usage.hpp"
 #include "storage/shard.hpp"
 
 namespace kontract {
@@ -47,6 +48,7 @@ class LmdbStore final : public Store {
     }
     wake_.notify_all();
     if (housekeeping_.joinable()) housekeeping_.join();
+    if (usage_) usage_->stop();
   }
 
   Status start() {
@@ -104,6 +106,7 @@ class LmdbStore final : public Store {
   StoreOptions options_;
   std::unique_ptr<DataDirectory> directory_;
   DiskRoom disk_;
+  std::unique_ptr<OwnerUsage> usage_;  // null: owners have no limits
   std::vector<std::unique_ptr<LmdbShard>> shards_;
   std::unique_ptr<SharedState> shared_;
 
@@ -185,10 +188,20 @@ Status LmdbStore::open_shards() {
                    "its place.");
     }
   }
+  if (options_.sessions_per_owner_max > 0 || options_.bytes_per_owner_max > 0) {
+    usage_ = std::make_unique<OwnerUsage>(
+        OwnerLimits{options_.sessions_per_owner_max, options_.bytes_per_owner_max});
+  }
   for (auto& environment : environments) {
-    auto shard = LmdbShard::open(std::move(environment), disk_, options_);
+    auto shard =
+        LmdbShard::open(std::move(environment), disk_, options_, usage_.get(), shards_.size());
     if (!shard) return std::move(shard).error();
     shards_.push_back(*std::move(shard));
+  }
+  if (usage_) {
+    std::vector<Shard*> all;
+    for (const auto& shard : shards_) all.push_back(shard.get());
+    usage_->start(std::move(all));
   }
   return {};
 }

@@ -52,6 +52,9 @@ struct StoreOptions {
   std::size_t record_bytes_max = limits::kRecordBytesMax;  // at most kRecordBytesCeiling
   std::size_t record_id_bytes_max = limits::kRecordIdBytesMax;  // at most that
   std::chrono::milliseconds version_retention{0};  // superseded versions are kept at least so long
+  // Of one owner (storage/owner_usage.hpp); 0: no limit.
+  std::size_t sessions_per_owner_max = 0;
+  std::size_t bytes_per_owner_max = 0;
   Alarm alarm;
   SqlLimits sql = {};  // of table.exec
   // The shared state: see SharedStateOptions.
@@ -72,6 +75,7 @@ class Shard {
   // may be given again.
   virtual SessionNo allocate_session_no() = 0;
   virtual const StoreOptions& options() const = 0;
+  virtual class OwnerUsage* usage() { return nullptr; }  // null: owners have no limits
 };
 
 struct StoreMetrics {

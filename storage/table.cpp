@@ -44,7 +44,11 @@ Result<std::unique_ptr<Table>> Table::open(Shard& shard, SessionNo session, Tabl
 }
 
 MvccTable::MvccTable(Shard& shard, SessionNo session, TableRow row)
-    : shard_(shard), log_(shard.log()), session_(session), row_(std::move(row)) {}
+    : shard_(shard),
+      log_(shard.log()),
+      session_(session),
+      row_(std::move(row)),
+      account_(shard.usage() != nullptr ? shard.usage()->account(row_.owner) : nullptr) {}
 
 Status MvccTable::load() {
   const Epoch epoch = log_.epoch();
@@ -119,6 +123,9 @@ Status MvccTable::require(Perm needed, std::string_view function) const {
 Status MvccTable::admit(Perm needed, std::string_view function, bool frees_space) {
   if (auto allowed = require(needed, function); !allowed) return allowed;
   if (auto admitted = log_.admit(frees_space); !admitted) return admitted;
+  if (account_ && !frees_space) {
+    if (auto admitted = account_->admit_bytes(); !admitted) return admitted;
+  }
   if (current_ <= last_write_) return conflict(last_write_);
   if (writes_ == limits::kChangesPerTransactionMax) {
     return Error{Errc::too_large,
@@ -266,6 +273,9 @@ Status MvccTable::redo(const std::vector<RecordChange>& changes) {
   if (changes.empty()) return {};
   if (current_ <= last_write_) return conflict(last_write_);
   if (Status admitted = log_.admit(/*frees_space=*/false); !admitted) return admitted;
+  if (account_) {
+    if (Status admitted = account_->admit_bytes(); !admitted) return admitted;
+  }
   for (const RecordChange& change : changes) {
     ++writes_;
     Snapshot in = snapshot();

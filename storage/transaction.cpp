@@ -194,11 +194,13 @@ Status WriteTxn::put(Keyspace space, std::string_view key, std::string_view valu
   return {};
 }
 
-Status WriteTxn::erase(Keyspace space, std::string_view key) {
+Status WriteTxn::erase(Keyspace space, std::string_view key, std::size_t* erased_bytes) {
+  if (erased_bytes != nullptr) *erased_bytes = 0;
   auto cursor = kept_cursor(space);
   if (!cursor) return std::move(cursor).error();
-  MDB_val lmdb_key = to_val(key);
-  int rc = mdb_cursor_get(lmdb_cursor(*cursor), &lmdb_key, nullptr, MDB_SET);
+  MDB_val lmdb_key = to_val(key), value{};
+  int rc = mdb_cursor_get(lmdb_cursor(*cursor), &lmdb_key, &value, MDB_SET);
+  if (rc == 0 && erased_bytes != nullptr) *erased_bytes = key.size() + value.mv_size;
   if (rc == 0) rc = mdb_cursor_del(lmdb_cursor(*cursor), 0);
   if (rc != 0 && rc != MDB_NOTFOUND) return lmdb_error(rc, "cannot erase", env_->file_);
   return {};

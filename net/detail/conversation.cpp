@@ -78,6 +78,7 @@ void Conversation::handle(protocol::Hello& hello) {
   auto place = hub_->take_owner_place(greeting_peer_.owner);
   if (!place) return fail(CloseCode::policy, std::move(place).error());
   owner_place_ = std::move(*place);
+  call_rate_ = hub_->call_rate(greeting_peer_.owner);
   const Front* const front = hub_->parts().front;
   entrance_ = front != nullptr ? front->entrance(*std::move(session))
                                : std::make_shared<Entrance>(nullptr, *std::move(session));
@@ -182,6 +183,12 @@ void Conversation::on_opened(const Answer& answer) {
 
 void Conversation::handle(protocol::CallMessage& message) {
   if (draining_) return wire_.send(protocol::error(message.id, shutting_down()));
+  if (call_rate_) {
+    if (const auto refused = call_rate_->refuse(last_frame_)) {
+      hub_->count_refused(Refusal::owner_calls);
+      return wire_.send(protocol::error(message.id, *refused));
+    }
+  }
   const Time deadline = last_frame_ + message.timeout.value_or(hub_->options().call_timeout);
   if (!in_flight_.try_emplace(message.id, InFlight{deadline}).second) {
     Error error{Errc::invalid_request, "The id of this call is in use",

@@ -136,6 +136,7 @@ class Conversation {
   std::shared_ptr<const Peer> peer_;    // after it
   std::shared_ptr<Entrance> entrance_;  // to the session
   Hub::OwnerPlace owner_place_;
+  std::shared_ptr<CallRate> call_rate_;  // null: without a limit
   boost::unordered_flat_map<std::uint64_t, InFlight> in_flight_;
   Time earliest_call_ = Time::max();  // not after the earliest deadline of a call in flight
   Time handshake_deadline_;           // of a renewal, too

@@ -66,9 +66,15 @@ Status hand_over(const std::shared_ptr<Hub>& hub, int descriptor, std::string_vi
   std::optional<Hub::Place> place;
   if (!hub->draining()) place = hub->take_place();
   if (!place) {
-    hub->count_refused();
+    if (hub->draining()) hub->count_refused();
     return hub->draining() ? Error(Errc::overloaded, "The server is shutting down")
                            : Error(Errc::overloaded, "Too many connections are open");
+  }
+  ErrorCode gone;
+  const tcp::endpoint from = socket->remote_endpoint(gone);
+  if (!gone && !place->take_address(from.address())) {
+    return Error(Errc::rate_limited, "This address has too many connections",
+                 "connections-per-address-max and its like say how many there may be.");
   }
   start_http(hub, std::move(*place), std::move(*socket), received);
   return {};

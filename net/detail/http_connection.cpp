@@ -38,6 +38,7 @@ constexpr auto kKeepAliveIdle = 15s;
 constexpr auto kWriteTimeout = 10s;
 constexpr auto kLinger = 2s;
 constexpr int kRequestsMax = 1000;  // of one connection
+constexpr auto kBodyGrace = 2s;     // until a body must have come at its least rate
 constexpr std::size_t kReadBytes = 2 * limits::kKiB;
 constexpr std::size_t kBodyReadBytes = kHeaderBytesMax;
 
@@ -136,6 +137,11 @@ class Exchange final : public Connection, public std::enable_shared_from_this<Ex
   void on_time() {
     if (stage_ == Stage::ended) return;
     if (Clock::now() < deadline_) return set_deadline(deadline_);
+    if (stage_ == Stage::reading && head_done_) {
+      return refuse(error_response({Errc::timeout, "The body took too long to arrive",
+                                    "Send it at once, or in smaller requests."},
+                                   408));
+    }
     if (stage_ != Stage::calling) return end();
     ++call_;  // a late answer is for nobody
     respond(error_response({Errc::timeout, "The call took too long; it may have run",
@@ -159,6 +165,7 @@ class Exchange final : public Connection, public std::enable_shared_from_this<Ex
   }
 
   void read() {
+    under_way_ = true;
     const std::size_t room = buffer_.max_size() - buffer_.size();
     const auto into = buffer_.prepare(std::min(room, head_done_ ? kBodyReadBytes : kReadBytes));
     socket_.async_read_some(into, [self = shared_from_this()](ErrorCode error, std::size_t bytes) {
@@ -167,9 +174,11 @@ class Exchange final : public Connection, public std::enable_shared_from_this<Ex
   }
 
   void on_read(ErrorCode error, std::size_t bytes) {
+    under_way_ = false;
     if (stage_ == Stage::ended) return;
     if (error) return end();
     buffer_.commit(bytes);
+    if (stage_ == Stage::writing) return;  // refused while it waited; discard() goes on
     if (stage_ == Stage::lingering) return discard();
     parse();
   }
@@ -182,7 +191,10 @@ class Exchange final : public Connection, public std::enable_shared_from_this<Ex
       buffer_.consume(parser_->put(buffer_.data(), error));
       if (error && error != http::error::need_more) return refuse_bytes(error);
     }
-    if (!parser_->is_done()) return read();
+    if (!parser_->is_done()) {
+      expect_body();
+      return read();
+    }
     request_.body = std::move(parser_->get().body());
     serve();
   }
@@ -215,8 +227,22 @@ class Exchange final : public Connection, public std::enable_shared_from_this<Ex
     }
     if (!std::holds_alternative<HttpResponse>(decided_) && !identify()) return false;
     parser_->eager(true);
-    set_deadline(Clock::now() + hub_->options().message_timeout);
+    head_at_ = Clock::now();
     return true;
+  }
+
+  // Sets how long more of the body may take: as a whole, and at its least rate.
+  void expect_body() {
+    const ServerOptions& options = hub_->options();
+    Clock::time_point at = head_at_ + options.message_timeout;
+    if (options.body_rate_min > 0) {
+      const std::uint64_t whole = parser_->content_length().value_or(0);
+      const std::uint64_t came = whole - parser_->content_length_remaining().value_or(0);
+      const std::chrono::duration<double> paid(static_cast<double>(came) /
+                                               static_cast<double>(options.body_rate_min));
+      at = std::min(at, head_at_ + kBodyGrace + std::chrono::duration_cast<Clock::duration>(paid));
+    }
+    set_deadline(at);
   }
 
   // Who it is, before a body is waited for. False: the refusal is on its way.
@@ -280,7 +306,9 @@ class Exchange final : public Connection, public std::enable_shared_from_this<Ex
   // The last response of this connection: what follows cannot be told apart or is not wanted.
   void refuse(HttpResponse response) {
     keep_alive_ = false;
-    hub_->count_refused();
+    hub_->count_refused(response.status == 401   ? Refusal::token
+                        : response.status == 429 ? Refusal::owner_connections
+                                                 : Refusal::request);
     hub_->warn(remote_, "refused a request with status " + std::to_string(response.status));
     respond(std::move(response));
   }
@@ -330,6 +358,12 @@ class Exchange final : public Connection, public std::enable_shared_from_this<Ex
     }
     auto session = hub_->parts().directory->find({peer.owner, rpc.session});
     if (!session) return respond(error_response(session.error()));
+    if (const auto rate = hub_->call_rate(peer.owner)) {
+      if (const auto refused = rate->refuse(Clock::now())) {
+        hub_->count_refused(Refusal::owner_calls);
+        return respond(error_response(*refused));
+      }
+    }
     const JsonLimits bounds{.depth = hub_->options().json_depth_max};
     auto args = protocol::decode_arguments(request_.body, bounds);
     if (!args) return respond(error_response(args.error()));
@@ -404,6 +438,7 @@ class Exchange final : public Connection, public std::enable_shared_from_this<Ex
   }
 
   void discard() {
+    if (under_way_) return;
     buffer_.consume(buffer_.size());
     read();
   }
@@ -434,6 +469,8 @@ class Exchange final : public Connection, public std::enable_shared_from_this<Ex
   beast::flat_buffer buffer_;
   std::optional<http::request_parser<http::string_body>> parser_;
   bool head_done_ = false;
+  bool under_way_ = false;  // a read is
+  Clock::time_point head_at_;
   bool keep_alive_ = false;
   HttpRequest request_;
   HeadFacts facts_;

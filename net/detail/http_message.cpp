@@ -1,11 +1,34 @@
 #include "net/detail/http_message.hpp"
 
+#include <algorithm>
 #include <boost/beast/http/status.hpp>
+#include <cctype>
 #include <charconv>
 
 #include "net/protocol.hpp"
 
 namespace kontract::detail {
+
+namespace {
+
+constexpr std::pair<std::string_view, std::string_view> kSecurityHeaders[] = {
+    {"Cache-Control", "no-store"},
+    {"X-Content-Type-Options", "nosniff"},
+    {"Referrer-Policy", "no-referrer"},
+    {"Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"},
+};
+
+bool has_header(const HttpHeaders& headers, std::string_view name) {
+  const auto same = [](char a, char b) {
+    return std::tolower(static_cast<unsigned char>(a)) ==
+           std::tolower(static_cast<unsigned char>(b));
+  };
+  return std::any_of(headers.begin(), headers.end(), [&](const auto& header) {
+    return std::equal(header.first.begin(), header.first.end(), name.begin(), name.end(), same);
+  });
+}
+
+}  // namespace
 
 std::optional<std::string> percent_decoded(std::string_view text) {
   std::string out;
@@ -44,7 +67,8 @@ HttpResponse error_response(const Error& error, std::optional<int> status) {
   return response;
 }
 
-std::string to_wire(const HttpResponse& response, bool keep_alive, bool to_head) {
+std::string to_wire(const HttpResponse& response, bool keep_alive, bool to_head,
+                    Transport transport) {
   const auto reason =
       boost::beast::http::obsolete_reason(static_cast<boost::beast::http::status>(response.status));
   std::string out = "HTTP/1.1 " + std::to_string(response.status) + ' ';
@@ -53,7 +77,11 @@ std::string to_wire(const HttpResponse& response, bool keep_alive, bool to_head)
     out += "\r\nContent-Type: " + response.content_type;
     out += "\r\nContent-Length: " + std::to_string(response.body.size());
   }
-  out += "\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n";
+  out += "\r\n";
+  for (const auto& [name, value] : kSecurityHeaders) {
+    if (!has_header(response.headers, name)) out.append(name).append(": ").append(value) += "\r\n";
+  }
+  if (transport == Transport::tls) out += "Strict-Transport-Security: max-age=31536000\r\n";
   for (const auto& [name, value] : response.headers) out += name + ": " + value + "\r\n";
   out += keep_alive ? "\r\n" : "Connection: close\r\n\r\n";
   if (!to_head && response.status != 204) out += response.body;

@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -38,9 +39,14 @@ struct HttpResponse {
 // The response to a failed request. `status` overrides the one of the error's code.
 HttpResponse error_response(const Error& error, std::optional<int> status = std::nullopt);
 
+enum class Transport : std::uint8_t { plain, tls };
+
 // The bytes of the response. The one to HEAD has no body, but the length of what GET would get; a
-// 204 has neither (RFC 9110, sections 8.6 and 15.3.5).
-std::string to_wire(const HttpResponse& response, bool keep_alive, bool to_head = false);
+// 204 has neither (RFC 9110, sections 8.6 and 15.3.5). Each tells browsers to keep, guess, embed
+// and pass on nothing, in fields that the response may have otherwise; over TLS also to come by no
+// other way (RFC 6797).
+std::string to_wire(const HttpResponse& response, bool keep_alive, bool to_head = false,
+                    Transport transport = Transport::plain);
 
 // Nothing if it is not well encoded.
 std::optional<std::string> percent_decoded(std::string_view text);

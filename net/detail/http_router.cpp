@@ -35,24 +35,35 @@ HttpResponse draining() {
   return error_response(error);
 }
 
-// http://localhost:3000 and the like.
-bool is_loopback_origin(std::string_view origin) {
-  const std::size_t scheme = origin.find("://");
-  if (scheme == std::string_view::npos) return false;
-  std::string_view host = origin.substr(scheme + 3);
-  if (host.starts_with("[::1]")) return host.size() == 5 || host[5] == ':';
-  host = host.substr(0, host.find(':'));
-  return host == "localhost" || host == "127.0.0.1";
+// Where a page could do something in its visitor's name.
+bool is_guarded(const std::vector<std::string>& path) {
+  const std::string& first = path.front();
+  return first == "ws" || first == "rpc" || first == "auth" || first == "routes" ||
+         first == "sessions";
 }
 
-// On a server without a secret everybody who reaches it is an administrator, and any page that the
-// developer's browser shows can reach loopback: only pages from there are let in.
-std::optional<HttpResponse> refuse_origin(const HttpRequest& request, const Hub& hub) {
+// Pages that may not use the server (net/detail/origin.hpp). On one without tokens everybody who
+// reaches it is an administrator, and any page that the developer's browser shows can reach
+// loopback: there a Cors middleware alone does not let a page in.
+std::optional<HttpResponse> refuse_origin(const HttpRequest& request,
+                                          const std::vector<std::string>& path, const Hub& hub) {
   const auto origin = request.header("origin");
-  if (!hub.open_to_all() || !origin || is_loopback_origin(*origin)) return std::nullopt;
+  if (!origin) return std::nullopt;
+  const bool tokens = !hub.open_to_all();
+  if (hub.origins().allows(*origin, request.header("host").value_or(""), tokens)) {
+    return std::nullopt;
+  }
+  if (tokens && middleware_allows(request, path, hub)) return std::nullopt;
+  hub.count_refused(Refusal::origin);
+  if (tokens) {
+    return error_response({Errc::forbidden, "Pages of this origin may not use this server",
+                           "Its operator names those that may in allowed-origins; without that "
+                           "they are the pages of the server's own host."});
+  }
   return error_response({Errc::forbidden,
                          "Pages of this origin may not use a server without secret",
-                         "Serve the page from http://localhost, or configure a secret."});
+                         "Serve the page from http://localhost, name it in allowed-origins, or "
+                         "configure a secret."});
 }
 
 bool offers_our_protocol(std::string_view list) {
@@ -77,7 +88,6 @@ Route route_websocket(const HttpRequest& request, bool upgrade, std::string sess
     return response;
   }
   if (hub.draining()) return draining();
-  if (auto refused = refuse_origin(request, hub)) return std::move(*refused);
   if (Status valid = validate_session_name(session); !valid) return error_response(valid.error());
   const auto offered = request.header("sec-websocket-protocol");
   if (offered && !offers_our_protocol(*offered)) {
@@ -88,13 +98,8 @@ Route route_websocket(const HttpRequest& request, bool upgrade, std::string sess
 }
 
 Route route_rpc(const HttpRequest& request, std::string function, const Hub& hub) {
-  if (request.method == "OPTIONS") {
-    if (auto refused = refuse_origin(request, hub)) return std::move(*refused);
-    if (auto preflight = answer_preflight(request, function, hub)) return std::move(*preflight);
-  }
   if (request.method != "POST") return method_not_allowed(request, "POST");
   if (hub.draining()) return draining();
-  if (auto refused = refuse_origin(request, hub)) return std::move(*refused);
   const auto session = request.header("x-session-id");
   if (!session) {
     return refusal("The header X-Session-Id is missing", 400,
@@ -136,9 +141,6 @@ std::optional<Route> route_auth(const HttpRequest& request, const std::string& n
   if (page->of_accounts && hub.accounts() == nullptr) {
     return error_response({Errc::not_found, "This server has no accounts",
                            "Start it with --accounts; docs/accounts.md says what they are."});
-  }
-  if (request.method == "OPTIONS") {
-    if (auto preflight = answer_page_preflight(request, name, page->method, hub)) return *preflight;
   }
   if (request.method != page->method) {
     return method_not_allowed(request, std::string(page->method));
@@ -187,6 +189,12 @@ Route route(const HttpRequest& request, bool upgrade, const Hub& hub) {
   auto segments = path_segments(request.target);
   if (!segments) return error_response(segments.error());
   const std::vector<std::string>& path = *segments;
+  if (is_guarded(path)) {
+    if (auto refused = refuse_origin(request, path, hub)) return std::move(*refused);
+    if (request.method == "OPTIONS") {
+      if (auto preflight = answer_preflight(request, path, hub)) return std::move(*preflight);
+    }
+  }
   if (path.size() == 2 && path[0] == "ws") {
     return route_websocket(request, upgrade, path[1], hub);
   }
@@ -200,7 +208,6 @@ Route route(const HttpRequest& request, bool upgrade, const Hub& hub) {
     if (request.method != "GET" && request.method != "HEAD") {
       return method_not_allowed(request, "GET, HEAD");
     }
-    if (auto refused = refuse_origin(request, hub)) return std::move(*refused);
     return SessionsRoute{path.size() == 2 ? path[1] : std::string()};
   }
 
@@ -216,7 +223,6 @@ Route route(const HttpRequest& request, bool upgrade, const Hub& hub) {
     if (request.method != "GET" && request.method != "HEAD") {
       return method_not_allowed(request, "GET, HEAD");
     }
-    if (auto refused = refuse_origin(request, hub)) return std::move(*refused);
     return RoutesRoute{};
   }
   return error_response({Errc::not_found, "There is nothing at this path",

@@ -21,13 +21,28 @@ bool is_bearer(std::string_view authorization) {
                     [](char want, char have) { return want == have || want - 32 == have; });
 }
 
+AddressLimits::Options address_options(const ServerOptions& server) {
+  AddressLimits::Options options;
+  options.connections_max = server.connections_per_address_max;
+  options.unauthenticated_max = server.unauthenticated_per_address_max;
+  options.accepts_per_second = server.accepts_per_address;
+  options.handshakes_per_second = server.handshakes_per_address;
+  options.loopback = server.limit_loopback;
+  // Those that have a connection are never forgotten.
+  options.tracked_max = std::max(options.tracked_max, 2 * server.connections_max);
+  return options;
+}
+
 }  // namespace
 
 Hub::Hub(ServerOptions options, Server::Parts parts, std::unique_ptr<TokenKeyring> keyring)
     : options_(std::move(options)),
       parts_(std::move(parts)),
       keyring_(std::move(keyring)),
-      revocations_(std::make_shared<Revocations>(parts_.shared)) {
+      revocations_(std::make_shared<Revocations>(parts_.shared)),
+      origins_(Origins::parse(options_.allowed_origins).value()),
+      addresses_(std::make_shared<AddressLimits>(address_options(options_))),
+      rates_(options_.calls_per_owner) {
   if (parts_.accounts) accounts_ = std::make_unique<AccountPages>(*this, parts_.accounts);
 }
 
@@ -35,6 +50,7 @@ Hub::~Hub() = default;
 
 Hub::Place& Hub::Place::operator=(Place&& other) noexcept {
   std::swap(hub_, other.hub_);
+  std::swap(of_address_, other.of_address_);
   std::swap(newcomer_, other.newcomer_);
   return *this;
 }
@@ -42,6 +58,24 @@ Hub::Place& Hub::Place::operator=(Place&& other) noexcept {
 void Hub::Place::known() {
   if (hub_ && newcomer_) hub_->newcomers_.fetch_sub(1, std::memory_order_acq_rel);
   newcomer_ = false;
+  of_address_.known();
+}
+
+bool Hub::Place::take_address(const boost::asio::ip::address& address) {
+  auto taken = hub_->addresses_->take(address, std::chrono::steady_clock::now());
+  if (!taken.refused) {
+    of_address_ = std::move(taken.place);
+    return true;
+  }
+  hub_->count_refused(*taken.refused);
+  hub_->warn(address.to_string(), "refused a connection: " + std::string(name_of(*taken.refused)));
+  return false;
+}
+
+bool Hub::Place::take_handshake() {
+  if (of_address_.take_handshake(std::chrono::steady_clock::now())) return true;
+  hub_->count_refused(Refusal::address_handshakes);
+  return false;
 }
 
 Hub::Place::~Place() {
@@ -56,6 +90,9 @@ std::optional<Hub::Place> Hub::take_place() {
       return Place(shared_from_this());
     }
     newcomers_.fetch_sub(1, std::memory_order_acq_rel);
+    count_refused(Refusal::unauthenticated);
+  } else {
+    count_refused(Refusal::connections);
   }
   open_.fetch_sub(1, std::memory_order_acq_rel);
   return std::nullopt;
@@ -190,6 +227,10 @@ void Hub::revoke(const std::string& key, std::function<void(Result<std::size_t>)
   });
 }
 
+std::shared_ptr<CallRate> Hub::call_rate(const std::string& owner) {
+  return rates_.of(owner, std::chrono::steady_clock::now());
+}
+
 void Hub::warn(std::string_view remote, std::string_view what) {
   {
     const std::lock_guard lock(warnings_mutex_);
@@ -209,7 +250,10 @@ ServerMetrics Hub::metrics() const {
   metrics.connections_total = total_.load(std::memory_order_relaxed);
   metrics.frames_in = frames_in_.load(std::memory_order_relaxed);
   metrics.frames_out = frames_out_.load(std::memory_order_relaxed);
-  metrics.refused = refused_.load(std::memory_order_relaxed);
+  for (std::size_t i = 0; i < kRefusals; ++i) {
+    metrics.refused_for[i] = refused_[i].load(std::memory_order_relaxed);
+    metrics.refused += metrics.refused_for[i];
+  }
   return metrics;
 }
 

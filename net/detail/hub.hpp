@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <boost/asio/thread_pool.hpp>
 #include <chrono>
@@ -16,6 +17,9 @@
 #include <unordered_map>
 
 #include "actors/reply.hpp"
+#include "net/detail/address_limits.hpp"
+#include "net/detail/origin.hpp"
+#include "net/detail/owner_rates.hpp"
 #include "net/detail/revocations.hpp"
 #include "net/server.hpp"
 #include "net/token.hpp"
@@ -63,9 +67,15 @@ class Hub : public std::enable_shared_from_this<Hub> {
     Place& operator=(Place&& other) noexcept;
     ~Place();
     void known();
+    // Counts it with its address, once that is known. False: the address has too many; why is
+    // counted and in the log.
+    bool take_address(const boost::asio::ip::address& address);
+    // Whether its address may begin another handshake of raystream; else it is counted.
+    bool take_handshake();
 
    private:
     std::shared_ptr<Hub> hub_;
+    AddressLimits::Place of_address_;
     bool newcomer_ = true;
   };
   std::optional<Place> take_place();  // nothing if all are taken
@@ -122,12 +132,19 @@ class Hub : public std::enable_shared_from_this<Hub> {
     return accounts_.get();
   }
 
+  const Origins& origins() const { return origins_; }
+
+  // Of the owner's calls, on all of his connections; null: he may make as many as he likes.
+  std::shared_ptr<CallRate> call_rate(const std::string& owner);
+
   // A warning in the log, at most kWarningsPerSecond of them.
   void warn(std::string_view remote, std::string_view what);
 
   void count_frame_in() { frames_in_.fetch_add(1, std::memory_order_relaxed); }
   void count_frame_out() { frames_out_.fetch_add(1, std::memory_order_relaxed); }
-  void count_refused() { refused_.fetch_add(1, std::memory_order_relaxed); }
+  void count_refused(Refusal reason = Refusal::other) const {
+    refused_[static_cast<std::size_t>(reason)].fetch_add(1, std::memory_order_relaxed);
+  }
   void count_websocket(int change) {
     websockets_.fetch_add(static_cast<std::uint64_t>(change), std::memory_order_relaxed);
   }
@@ -140,10 +157,14 @@ class Hub : public std::enable_shared_from_this<Hub> {
   const Server::Parts parts_;
   const std::unique_ptr<TokenKeyring> keyring_;
   const std::shared_ptr<Revocations> revocations_;
+  const Origins origins_;
+  const std::shared_ptr<AddressLimits> addresses_;
+  OwnerRates rates_;
   std::atomic<bool> draining_{false};
   std::atomic<bool> stopped_{false};
   std::atomic<std::size_t> open_{0}, newcomers_{0};
-  std::atomic<std::uint64_t> total_{0}, websockets_{0}, frames_in_{0}, frames_out_{0}, refused_{0};
+  std::atomic<std::uint64_t> total_{0}, websockets_{0}, frames_in_{0}, frames_out_{0};
+  mutable std::array<std::atomic<std::uint64_t>, kRefusals> refused_{};
 
   std::mutex mutex_;  // of the two maps
   std::unordered_map<const Connection*, std::weak_ptr<Connection>> connections_;

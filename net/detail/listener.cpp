@@ -83,14 +83,20 @@ void Listener::on_accepted(ErrorCode error, Socket socket) {
     hub_->warn("listener", error.message());  // no file descriptor or memory left: give it time
     return retry_later();
   }
-  if (auto place = hub_->take_place()) {
+  auto place = hub_->take_place();
+  ErrorCode gone;
+  const tcp::endpoint from = socket.remote_endpoint(gone);
+  if (!place) {
+    hub_->warn("listener", "refused a connection: too many are open, or wait to say who they are");
+  } else if (!gone && !place->take_address(from.address())) {
+    place.reset();
+  }
+  if (place) {
     start_http(hub_, std::move(*place), std::move(socket));
   } else {
-    hub_->count_refused();
     ErrorCode ignored;
     socket.set_option(asio::socket_base::linger(true, 0), ignored);  // reset: leaves no TIME_WAIT
     socket.close(ignored);
-    hub_->warn("listener", "refused a connection: too many are open, or wait to say who they are");
   }
   accept();
 }

@@ -72,8 +72,28 @@ TEST(HttpRouterTest, AResponseIsWrittenWithItsLengthAndFields) {
   EXPECT_TRUE(wire.starts_with("HTTP/1.1 503 Service Unavailable\r\n")) << wire;
   EXPECT_NE(wire.find("\r\nRetry-After: 2\r\n"), std::string::npos);
   EXPECT_NE(wire.find("\r\nConnection: close\r\n"), std::string::npos);
+  for (const char* field :
+       {"Cache-Control: no-store", "X-Content-Type-Options: nosniff",
+        "Referrer-Policy: no-referrer",
+        "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'"}) {
+    EXPECT_NE(wire.find("\r\n" + std::string(field) + "\r\n"), std::string::npos) << field;
+  }
+  EXPECT_EQ(wire.find("Strict-Transport-Security"), std::string::npos);
   const std::size_t body = wire.find("\r\n\r\n") + 4;
   EXPECT_NE(wire.find("Content-Length: " + std::to_string(wire.size() - body)), std::string::npos);
+}
+
+TEST(HttpRouterTest, AFunctionsOwnFieldTakesThePlaceOfADefault) {
+  HttpResponse response;
+  response.headers = {{"cache-control", "max-age=60"}};
+  const std::string wire = to_wire(response, true);
+  EXPECT_NE(wire.find("\r\ncache-control: max-age=60\r\n"), std::string::npos);
+  EXPECT_EQ(wire.find("no-store"), std::string::npos);
+}
+
+TEST(HttpRouterTest, OverTlsBrowsersAreToldToComeByNoOtherWay) {
+  const std::string wire = to_wire(HttpResponse(), true, false, Transport::tls);
+  EXPECT_NE(wire.find("\r\nStrict-Transport-Security: max-age=31536000\r\n"), std::string::npos);
 }
 
 }  // namespace

@@ -120,7 +120,10 @@ TEST_F(LimitsTest, ABodyThatDoesNotEndInTimeClosesTheConnection) {
   options_.message_timeout = 100ms;
   start();
   RawClient client(port());
-  client.send(rpc("", 100) + "[");
+  EXPECT_EQ(client.request(rpc("", 100) + "["), 408);
+  EXPECT_EQ(client.body()["error"], "KONTRACT_TIMEOUT");
+  EXPECT_EQ(client.header("Connection"), "close");
+  client.send("]");  // what still comes is thrown away
   EXPECT_TRUE(client.ended());
 }
 

@@ -40,8 +40,13 @@ namespace http = beast::http;
 using asio::ip::tcp;
 using ErrorCode = boost::system::error_code;
 
-inline tcp::socket connect(asio::io_context& io, std::uint16_t port) {
+// `from` is an address of loopback, to come from another client than the rest.
+inline tcp::socket connect(asio::io_context& io, std::uint16_t port, const std::string& from = {}) {
   tcp::socket socket(io);
+  if (!from.empty()) {
+    socket.open(tcp::v4());
+    socket.bind({asio::ip::make_address(from), 0});
+  }
   socket.connect({asio::ip::address_v4::loopback(), port});
   socket.set_option(tcp::no_delay(true));
   return socket;
@@ -65,7 +70,8 @@ ErrorCode complete(asio::io_context& io, Start start) {
 // Sends bytes and reads HTTP responses.
 class RawClient {
  public:
-  explicit RawClient(std::uint16_t port) : socket_(connect(io_, port)) {}
+  explicit RawClient(std::uint16_t port, const std::string& from = {})
+      : socket_(connect(io_, port, from)) {}
 
   void send(const std::string& bytes) {
     ErrorCode ignored;  // the server may have closed on what came before
@@ -112,11 +118,12 @@ class WsClient {
   struct Options {
     std::string authorization, protocol, origin;
     int receive_buffer = 0;  // 0: the system's
+    std::string from = {};   // as connect()
   };
 
   WsClient(std::uint16_t port, const std::string& session) : WsClient(port, session, Options()) {}
   WsClient(std::uint16_t port, const std::string& session, const Options& options)
-      : ws_(connect(io_, port)) {
+      : ws_(connect(io_, port, options.from)) {
     if (options.receive_buffer > 0) {
       ws_.next_layer().set_option(asio::socket_base::receive_buffer_size(options.receive_buffer));
     }
@@ -216,6 +223,7 @@ class ServerFixture : public ::testing::Test {
     options_.handshake_timeout = test::kPatience;
     options_.message_timeout = test::kPatience;
     options_.call_timeout = options_.call_timeout_max;
+    options_.body_rate_min = 0;
   }
 
   void TearDown() override {
@@ -225,7 +233,7 @@ class ServerFixture : public ::testing::Test {
 
   // Starts with options_. Called by each test, which may change them first.
   void start() {
-    StoreOptions store;
+    StoreOptions store = store_options_;
     store.data = directory_path_;
     store.map_bytes = limits::kGiB;
     store.disk_floor_bytes = 0;
@@ -332,7 +340,8 @@ class ServerFixture : public ::testing::Test {
   }
 
   ServerOptions options_;
-  Backend backend_;  // until start()
+  StoreOptions store_options_;  // of what start() does not set
+  Backend backend_;             // until start()
   bool owners_create_tables_ = false;
   std::string routes_;
   std::filesystem::path directory_path_;
