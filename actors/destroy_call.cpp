@@ -9,6 +9,7 @@
 #include "actors/detail/function_run.hpp"
 #include "actors/detail/session_actor_access.hpp"
 #include "actors/settle.hpp"
+#include "storage/owner_usage.hpp"
 #include "storage/session_purge.hpp"
 
 namespace kontract {
@@ -75,6 +76,9 @@ void SessionDO::destroyed(bool gone) {
   destroying_ = nullptr;
   if (gone) {
     const std::string sid = facts_->sid;
+    if (OwnerUsage* const usage = shard_.usage()) {
+      usage->session_destroyed(handle_->identity().owner);
+    }
     facts_ = nullptr;
     txids_.reset();
     tables_.clear();

@@ -187,6 +187,10 @@ void OwnerUsage::committed(
   }
 }
 
+void OwnerUsage::session_destroyed(const std::string& owner) {
+  if (limits_.sessions_max > 0) find_or_make(owner)->give_back_session();
+}
+
 Result<std::unique_ptr<SessionGrant>> OwnerUsage::take_session(const std::string& owner) {
   if (limits_.sessions_max == 0) return std::unique_ptr<SessionGrant>();
   AccountPtr account = find_or_make(owner);

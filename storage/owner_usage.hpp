@@ -114,6 +114,8 @@ class OwnerUsage {
   // For the session that the caller is about to create; null if they are not limited. Reads at most
   // as many rows as sessions are allowed. Errors: rate_limited, and those of reading.
   Result<std::unique_ptr<SessionGrant>> take_session(const std::string& owner);
+  // One of the owner's is gone, and applied.
+  void session_destroyed(const std::string& owner);
 
   // For the log of a shard, before anybody is told of the commit: whether it is to follow bytes,
   // and what it found.

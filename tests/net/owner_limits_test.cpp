@@ -88,6 +88,10 @@ TEST_F(OwnerLimitsTest, SessionsOfAnOwnerAreCountedOverRestarts) {
                          "Content-Length: 2\r\nAuthorization: Bearer " +
                          token({{"owner", "ann"}}) + "\r\n\r\n[]"),
             429);
+  auto last = client_of("ann", "b");
+  EXPECT_EQ(last->ask(1, "session.destroy", Json::array())["t"], "result");
+  EXPECT_EQ(opened("ann", "c"), "yes") << "one was destroyed";
+  EXPECT_EQ(opened("ann", "d"), "KONTRACT_RATE_LIMITED");
 }
 
 TEST_F(OwnerLimitsTest, BytesOfAnOwnerAreCountedOverSessionsAndRestarts) {
