@@ -1,4 +1,5 @@
-// Client: a connection to one session of a kontract server over WebSocket (kontract.v1+json).
+// Client: a connection to one session of a kontract server over WebSocket: kontract.v1+json, or
+// encrypted, raystream.v1 (ClientRaystream says how, and docs/raystream.md what that is worth).
 //
 // Owns one thread; every member is thread-safe. Many calls may be under way at once: they are sent
 // in the order in which one thread makes them, as far as the server's limit of calls in flight
@@ -8,7 +9,7 @@
 // pause. If its time runs out meanwhile it fails with KONTRACT_TIMEOUT, its outcome unknown; so it
 // does at once without `exactly_once`, or if the session was destroyed. One not yet sent waits. A
 // refusal that no retry can cure, such as KONTRACT_UNAUTHORIZED, ends the client: every call fails
-// with it.
+// with it. So does an encrypted server that is not the one it should be.
 
 #pragma once
 
@@ -21,11 +22,31 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "net/seal.hpp"
 #include "storage/json.hpp"
 #include "storage/result.hpp"
 
 namespace kontract {
+
+// How a client knows that it talks to the right server. With any but `off` the connection is
+// encrypted, by keys that somebody who is in between does not have.
+enum class RaystreamTrust : std::uint8_t {
+  automatic,  // pinned if there is a pin or root; else first_use if there are known hosts; else off
+  off,        // plain text
+  pinned,     // the server has one of the pins, or a certificate of one of the roots
+  first_use,  // whoever answers first; later the same one
+  tls,        // whoever TLS vouches for: the URL is wss://
+};
+
+struct ClientRaystream {
+  RaystreamTrust trust = RaystreamTrust::automatic;
+  std::vector<std::string> pins = {};   // as `kontract identity show` prints them
+  std::vector<std::string> roots = {};  // keys of who certifies servers, in the same form
+  std::string known_hosts = {};         // file of first_use; made if it is not there
+  std::vector<Cipher> ciphers = {Cipher::chacha20_poly1305, Cipher::aes_256_gcm};  // offered
+};
 
 struct ClientOptions {
   std::string url = "ws://127.0.0.1:8787";  // ws://host:port
@@ -42,6 +63,7 @@ struct ClientOptions {
   // connection was lost. A key costs the server one more record for each such call. Only together
   // with `reconnect`.
   bool exactly_once = true;
+  ClientRaystream raystream = {};
 };
 
 struct CallResult {

@@ -4,6 +4,7 @@
 #include <concepts>
 #include <utility>
 
+#include "net/raystream_message.hpp"
 #include "storage/reply_rows.hpp"
 
 namespace kontract::protocol {
@@ -172,7 +173,8 @@ void append_explanation(std::string& out, const Error& error) {
 
 }  // namespace
 
-Result<ClientMessage> decode(std::string_view text, const DecodeLimits& bounds) {
+Result<ClientMessage> decode(std::string_view text, const DecodeLimits& bounds,
+                             std::optional<raystream::FrameType> record) {
   auto parsed = parse_json(text, bounds.json);
   if (!parsed) return std::move(parsed).error();
   Json& object = *parsed;
@@ -182,6 +184,7 @@ Result<ClientMessage> decode(std::string_view text, const DecodeLimits& bounds) 
     return invalid("A message must say what it is in its member t");
   }
   const std::string name = type->get_ref<const std::string&>();
+  if (record && !raystream::agree(*record, name)) return ClientMessage(Mistyped{});
   if (name == "hello") return decode_hello(object);
   if (name == "heartbeat") return decode_heartbeat(object);
   if (name == "close") return ClientMessage(Close{});
@@ -311,10 +314,18 @@ std::string http_health(bool draining) {
   return draining ? "{\"status\":\"draining\"}" : "{\"status\":\"ok\"}";
 }
 
-std::string http_description(const ServerOptions& options) {
-  std::string out = "{\"protocols\":[\"";
-  out += kSubprotocol;
-  out += "\"],\"limits\":" + limits_text(options) + '}';
+std::string http_description(const ServerOptions& options, std::string_view identity) {
+  Json protocols = Json::array();
+  if (identity.empty() || options.raystream != RaystreamOffer::required) {
+    protocols.push_back(kSubprotocol);
+  }
+  if (!identity.empty()) protocols.push_back(raystream::kSubprotocol);
+  std::string out = "{\"protocols\":" + protocols.dump();
+  if (!identity.empty()) {
+    out += ",\"identity\":";
+    append_json_string(out, identity);
+  }
+  out += ",\"limits\":" + limits_text(options) + '}';
   return out;
 }
 

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <variant>
 
+#include "net/raystream_frame.hpp"
 #include "net/server_options.hpp"
 #include "storage/json.hpp"
 #include "storage/result.hpp"
@@ -64,17 +65,22 @@ struct Refused {
   Error error;
 };
 
+// Came in a record of raystream that is for other messages.
+struct Mistyped {};
+
 using ClientMessage =
-    std::variant<Hello, CallMessage, Subscribe, Unsubscribe, Heartbeat, Close, Refused>;
+    std::variant<Hello, CallMessage, Subscribe, Unsubscribe, Heartbeat, Close, Refused, Mistyped>;
 
 struct DecodeLimits {
   JsonLimits json;
   std::chrono::milliseconds call_timeout_max{limits::kCallTimeoutMax};
 };
 
-// Errors: invalid_request, saying what is wrong and where. An error of a message with a readable id
-// is not among them but comes as Refused.
-Result<ClientMessage> decode(std::string_view text, const DecodeLimits& bounds);
+// `record` is what it came in, if that was a record of raystream. Errors: invalid_request, saying
+// what is wrong and where. An error of a message with a readable id is not among them but comes as
+// Refused.
+Result<ClientMessage> decode(std::string_view text, const DecodeLimits& bounds,
+                             std::optional<raystream::FrameType> record = std::nullopt);
 
 // The arguments of POST /rpc/{function}: a JSON array; an empty body is an empty array.
 Result<Json> decode_arguments(std::string_view body, const JsonLimits& bounds);
@@ -103,6 +109,7 @@ std::string close(Errc code, std::string_view message);
 std::string http_result(std::string_view result, Txid txid);
 std::string http_error(const Error& error);
 std::string http_health(bool draining);
-std::string http_description(const ServerOptions& options);  // GET /.well-known/kontract
+// GET /.well-known/kontract; `identity` as Server::identity().
+std::string http_description(const ServerOptions& options, std::string_view identity = {});
 
 }  // namespace kontract::protocol

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "net/detail/base64url.hpp"
 #include "net/detail/raystream_kdf.hpp"
 #include "net/detail/raystream_keys.hpp"
 #include "net/detail/raystream_sodium.hpp"
@@ -47,6 +48,16 @@ KeyHint key_hint(const IdentityKey& key) {
   KeyHint hint;
   std::copy_n(hash.begin(), hint.size(), hint.begin());
   return hint;
+}
+
+std::string to_pin(const IdentityKey& key) { return kontract::detail::to_base64url(view(key)); }
+
+std::optional<IdentityKey> from_pin(std::string_view pin) {
+  const auto bytes = kontract::detail::from_base64url(pin);
+  IdentityKey key;
+  if (!bytes || bytes->size() != key.size()) return std::nullopt;
+  std::copy(bytes->begin(), bytes->end(), key.begin());
+  return key;
 }
 
 Result<SigningKey> SigningKey::from_seed(std::string_view seed) {

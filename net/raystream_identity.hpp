@@ -10,6 +10,7 @@
 
 #include <array>
 #include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,6 +29,10 @@ using KeyHint = std::array<char, 8>;       // the first 8 bytes of a public key'
 using Signature = std::array<char, 64>;
 
 KeyHint key_hint(const IdentityKey& key);
+
+// A public key as people pass it on, a "pin": base64url, 43 characters.
+std::string to_pin(const IdentityKey& key);
+std::optional<IdentityKey> from_pin(std::string_view pin);  // nothing if it is no such text
 
 // A pair of keys. Immutable; thread-safe.
 class SigningKey {

@@ -10,6 +10,7 @@
 #include "net/detail/hand_over.hpp"
 #include "net/detail/hub.hpp"
 #include "net/detail/listener.hpp"
+#include "net/detail/secure_gate.hpp"
 #include "net/token_keyring.hpp"
 
 namespace kontract {
@@ -46,6 +47,14 @@ Status check(const ServerOptions& options) {
   if (auto origins = detail::Origins::parse(options.allowed_origins); !origins) {
     return std::move(origins).error();
   }
+  const bool life_allowed =
+      options.raystream_life.count() >= 1 && options.raystream_life <= raystream::kChannelLifeMax;
+  if (!life_allowed || options.raystream_rekey_records < raystream::kKeyUpdateGapMin ||
+      options.raystream_handshakes_max < 1) {
+    return Error{Errc::invalid_request,
+                 "raystream_life must be from 1 ms to 24 h, raystream_rekey_records at least 64 "
+                 "and raystream_handshakes_max not 0"};
+  }
   return {};
 }
 
@@ -64,6 +73,9 @@ class BeastServer final : public Server {
   std::uint16_t port() const override { return listener_ ? listener_->port() : 0; }
   ServerMetrics metrics() const override { return hub_->metrics(); }
   void session_destroyed(const std::string& sid) override { hub_->session_destroyed(sid); }
+  std::string identity() const override {
+    return hub_->secure() ? raystream::to_pin(hub_->secure()->identity()) : std::string();
+  }
 
   void drain() override {
     if (listener_) listener_->close();
@@ -96,7 +108,14 @@ Result<std::shared_ptr<detail::Hub>> make_hub(ServerOptions options, Server::Par
     return Error{Errc::invalid_request, "Accounts need a key that signs their tokens",
                  "Configure a secret, or make signing keys with `kontract token keys rotate`."};
   }
-  return std::make_shared<detail::Hub>(std::move(options), std::move(parts), std::move(keyring));
+  std::shared_ptr<detail::SecureGate> secure;
+  if (options.raystream != RaystreamOffer::off) {
+    auto opened = detail::SecureGate::open(options);
+    if (!opened) return std::move(opened).error();
+    secure = std::move(*opened);
+  }
+  return std::make_shared<detail::Hub>(std::move(options), std::move(parts), std::move(keyring),
+                                       std::move(secure));
 }
 
 }  // namespace

@@ -63,9 +63,10 @@ class Server {
   };
 
   // Binds and listens. Errors: invalid_request (address, port in use, a non-loopback address
-  // without a secret; accounts without a key that signs tokens).
+  // without a secret; accounts without a key that signs tokens; an option, keys that cannot be
+  // read), storage_full (keys cannot be made).
   static Result<std::shared_ptr<Server>> listen(ServerOptions options, Parts parts);
-  // One that has only the connections it is handed. Errors: invalid_request (an option).
+  // One that has only the connections it is handed. Errors: as of the options above.
   static Result<std::shared_ptr<Server>> without_listener(ServerOptions options, Parts parts);
   virtual ~Server() = default;
 
@@ -78,6 +79,8 @@ class Server {
 
   virtual std::uint16_t port() const = 0;  // 0 without a listener
   virtual ServerMetrics metrics() const = 0;
+  // What clients of raystream.v1 pin (raystream::to_pin); empty: it is not spoken.
+  virtual std::string identity() const = 0;
 
   // Closes the connections of the session with this sid, which is no more. Thread-safe.
   virtual void session_destroyed(const std::string& sid) = 0;

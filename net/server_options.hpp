@@ -14,6 +14,9 @@ namespace kontract {
 struct AttemptRate {
   std::uint32_t per_minute = 0, per_hour = 0;
 };
+// Encrypted WebSockets (raystream.v1, docs/raystream.md): not spoken; offered beside
+// kontract.v1+json; or the only way to call a session over the network.
+enum class RaystreamOffer : std::uint8_t { off, on, required };
 
 struct ServerOptions {
   std::string address = "127.0.0.1";
@@ -44,6 +47,11 @@ struct ServerOptions {
 
   std::size_t calls_per_owner = 0;           // a second, twice as many at once; 0: no limit
   std::size_t body_rate_min = limits::kKiB;  // bytes a second of a request's body; 0: any
+  RaystreamOffer raystream = RaystreamOffer::on;
+  std::string identity_keys;  // path of net/server_identity.hpp; empty: a key for this run alone
+  std::uint32_t raystream_rekey_records = 1 << 20;           // of one direction under one key
+  std::chrono::milliseconds raystream_life{23 * 3'600'000};  // of a channel, at most 24 h
+  std::size_t raystream_handshakes_max = 2000;               // a second, of all clients together
 
   std::size_t frame_bytes_max = limits::kFrameBytesMax;
   std::size_t json_depth_max = limits::kJsonDepthMax;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <ostream>
 
+#include "runtime/cli_identity.hpp"
 #include "runtime/cli_token.hpp"
 
 namespace kontract::cli {
@@ -25,6 +26,16 @@ std::vector<std::string> mark_whole(std::vector<std::string> args) {
   return args;
 }
 
+// One pin in 64 begins with a dash, and would be taken for an option of its own.
+std::vector<std::string> join_pins(std::vector<std::string> args) {
+  for (auto arg = args.begin(); arg != args.end() && *arg != "--"; ++arg) {
+    if (*arg != "--pin" || arg + 1 == args.end()) continue;
+    *arg += "=" + *(arg + 1);
+    args.erase(arg + 1);
+  }
+  return args;
+}
+
 void unmark(std::string& arg) {
   if (arg.starts_with(kWhole)) arg.erase(0, 1);
 }
@@ -35,6 +46,7 @@ struct Parsed {
   std::vector<std::string> args;
   Server server;
   TokenRequests token;
+  IdentityRequests identity;
   SqlRequest sql;
   SchemaRequest schema;
   RoutesRequest routes;
@@ -68,11 +80,13 @@ void add_serve(CLI::App& app, Parsed& parsed) {
 
 void add_session(CLI::App& command, Parsed& parsed) {
   add_server(command, parsed.server);
+  add_raystream(command, parsed.server);
   command.add_option("SESSION", parsed.session, "Name of the session")->required();
 }
 
 void add_admin(CLI::App& command, AdminRequest& request) {
   add_server(command, request.server);
+  add_raystream(command, request.server);
   add_signing(command, request);
   command.add_option("--owner", request.owner, "Whose session; the token's owner, or dev")
       ->type_name("NAME");
@@ -166,6 +180,7 @@ int dispatch(const CLI::App& app, const Parsed& parsed, Streams streams) {
   if (command == "explain") return explain(parsed.code, streams);
   if (command == "check") return check(parsed.directory, streams);
   if (command == "token") return token(app, parsed.token, streams);
+  if (command == "identity") return identity(app, parsed.identity, streams);
   streams.out << "kontract " KONTRACT_VERSION "\n";
   return kDone;
 }
@@ -180,6 +195,33 @@ void add_server(CLI::App& command, Server& server) {
   command.add_option("--token", server.token, "Who calls; needed if the server has a secret")
       ->envname("KONTRACT_TOKEN")
       ->type_name("JWT");
+}
+
+void add_raystream(CLI::App& command, Server& server) {
+  const std::map<std::string, RaystreamTrust> kinds{{"auto", RaystreamTrust::automatic},
+                                                    {"off", RaystreamTrust::off},
+                                                    {"pinned", RaystreamTrust::pinned},
+                                                    {"first-use", RaystreamTrust::first_use},
+                                                    {"tls", RaystreamTrust::tls}};
+  command
+      .add_option("--pin", server.raystream.pins,
+                  "Encrypt, and talk only to the server with this pin; may be repeated")
+      ->envname("KONTRACT_PIN")
+      ->type_name("PIN")
+      ->allow_extra_args(false);
+  command
+      .add_option("--known-hosts", server.raystream.known_hosts,
+                  "Encrypt, and talk only to the server that answered the first time; it is kept "
+                  "in this file")
+      ->envname("KONTRACT_KNOWN_HOSTS")
+      ->type_name("FILE");
+  command
+      .add_option("--raystream", server.raystream.trust,
+                  "Whom to trust when encrypting: auto (as --pin or --known-hosts say), off (do "
+                  "not encrypt), pinned, first-use, tls (who has the certificate of a wss:// URL)")
+      ->type_name("TRUST")
+      ->option_text("auto|off|pinned|first-use|tls")
+      ->transform(CLI::Transformer(kinds, CLI::ignore_case));
 }
 
 void add_signing(CLI::App& command, AdminRequest& request) {
@@ -226,6 +268,7 @@ int run(std::vector<std::string> args, Streams streams) {
   add_routes(app, parsed.routes);
   add_sessions(app, parsed.sessions);
   add_token(app, parsed.token);
+  add_identity(app, parsed.identity);
   app.add_subcommand("version", "Print the version");
 
   if (!args.empty() && !args.front().starts_with('-') &&
@@ -236,6 +279,7 @@ int run(std::vector<std::string> args, Streams streams) {
     return kUsage;
   }
   try {
+    args = join_pins(std::move(args));
     if (!args.empty() && (args.front() == "call" || args.front() == "sql")) {
       args = mark_whole(std::move(args));
     }

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "net/client.hpp"
 #include "runtime/config.hpp"
 #include "storage/json.hpp"
 
@@ -44,6 +45,7 @@ int serve(ServeOptions options, Streams streams);
 
 struct Server {
   std::string url, token;
+  ClientRaystream raystream = {};
 };
 // Asks for one call, on a connection of its own. `owner`: whose session it must be; empty: any.
 // Errors: with hints for the command line.
@@ -67,6 +69,8 @@ struct AdminRequest {
 };
 // Adds where the server is, and who calls.
 void add_server(CLI::App& command, Server& server);
+// Adds how a WebSocket to it is encrypted.
+void add_raystream(CLI::App& command, Server& server);
 // Adds what a token is signed with.
 void add_signing(CLI::App& command, AdminRequest& request);
 // False, and said why, if its secret cannot be one.

@@ -45,6 +45,7 @@ Result<Options> options_of(const std::filesystem::path& data) {
   }
   Options options;
   options.listen = false;
+  options.server.raystream = RaystreamOffer::off;
   options.store.data = data;
   options.store.shards = 0;  // as many as it has
   options.store.disk_floor_bytes = 0;

@@ -31,6 +31,7 @@ Result<Json> ask(const Server& server, const std::string& session, const std::st
   ClientOptions options;
   options.url = server.url;
   options.token = server.token;
+  options.raystream = server.raystream;
   options.session = session;
   options.reconnect = false;
   Client client(options);
@@ -39,7 +40,7 @@ Result<Json> ask(const Server& server, const std::string& session, const std::st
     Error error = welcome.error();
     if (error.code == Errc::overloaded || error.code == Errc::timeout) {
       error.hint = "Start the server with `kontract serve`, or say where it is with --url.";
-    } else if (error.code == Errc::unauthorized) {
+    } else if (error.code == Errc::unauthorized && error.hint.empty()) {
       error.hint = "Give a token with --token; `kontract token issue` makes one.";
     }
     return error;

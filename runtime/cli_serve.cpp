@@ -60,7 +60,8 @@ std::string typed(const std::filesystem::path& program) {
   return quoted + "'";
 }
 
-void greet(const ServeOptions& options, std::uint16_t port, std::ostream& out) {
+void greet(const ServeOptions& options, std::uint16_t port, const std::string& identity,
+           std::ostream& out) {
   const ServerOptions& server = options.runtime.server;
   const bool tokens = tokens_required(server);
   const bool ipv6 = server.address.find(':') != std::string::npos;
@@ -74,6 +75,7 @@ void greet(const ServeOptions& options, std::uint16_t port, std::ostream& out) {
       << std::filesystem::absolute(options.runtime.store.data).lexically_normal().string()
       << ", durability "
       << (options.runtime.store.durability == Durability::sync ? "sync" : "relaxed") << "\n";
+  if (!identity.empty()) out << "identity " << identity << "   # clients pin it: --pin\n";
   if (!tokens) {
     out << "no secret: loopback only, every connection is owner dev, perm 7, group admin\n";
   }
@@ -117,7 +119,7 @@ int serve(ServeOptions options, Streams streams) {
   options.runtime.server.signing_keys = (options.runtime.store.data / kSigningKeysFile).string();
   auto runtime = Runtime::start(options.runtime);
   if (!runtime) return report(runtime.error(), streams);
-  greet(options, (*runtime)->port(), streams.out);
+  greet(options, (*runtime)->port(), (*runtime)->identity(), streams.out);
 
   wait_for_stop();
   spdlog::info("stopping; a second signal stops at once");

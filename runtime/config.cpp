@@ -16,8 +16,9 @@ namespace {
 constexpr std::string_view kPrefix = "KONTRACT_";
 
 // Variables of the other commands, and of `./dev`.
-constexpr std::array<std::string_view, 4> kOtherVariables{"KONTRACT_CONFIG", "KONTRACT_URL",
-                                                          "KONTRACT_TOKEN", "KONTRACT_JOBS"};
+constexpr std::array<std::string_view, 6> kOtherVariables{
+    "KONTRACT_CONFIG", "KONTRACT_URL", "KONTRACT_TOKEN",
+    "KONTRACT_JOBS",   "KONTRACT_PIN", "KONTRACT_KNOWN_HOSTS"};
 
 std::string_view trim(std::string_view text) {
   const auto first = text.find_first_not_of(" \t\r");

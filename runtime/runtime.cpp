@@ -17,6 +17,7 @@
 #include "actors/detail/asio_scheduler.hpp"
 #include "actors/local_run.hpp"
 #include "actors/routes.hpp"
+#include "net/server_identity.hpp"
 #include "net/signing_keys.hpp"
 #include "net/token_keyring.hpp"
 #include "runtime/detail/local_caller.hpp"
@@ -178,6 +179,9 @@ Result<std::unique_ptr<Runtime>> Runtime::start(Options options, Backend backend
   }
   auto accounts = parts.start_accounts();
   if (!accounts) return std::move(accounts).error();
+  if (parts.options.server.identity_keys.empty()) {
+    parts.options.server.identity_keys = (parts.options.store.data / kIdentityFile).string();
+  }
   parts.options.server.record_bytes_max = parts.options.store.record_bytes_max;
   parts.options.server.record_id_bytes_max = parts.options.store.record_id_bytes_max;
   Server::Parts server;
@@ -202,6 +206,8 @@ Result<std::unique_ptr<Runtime>> Runtime::start(Options options, Backend backend
 Runtime::~Runtime() { stop(); }
 
 std::uint16_t Runtime::port() const { return parts_->server->port(); }
+
+std::string Runtime::identity() const { return parts_->server->identity(); }
 
 Directory& Runtime::directory() { return *parts_->directory; }
 

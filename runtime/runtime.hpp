@@ -64,6 +64,8 @@ class Runtime {
   ~Runtime();  // stops
 
   std::uint16_t port() const;  // 0 without a listener
+  // What clients of raystream.v1 pin; empty: it is not spoken. Its key is in the data directory.
+  std::string identity() const;
   RuntimeMetrics metrics() const;
   std::string metrics_text() const;  // the same for Prometheus (text format 0.0.4)
 

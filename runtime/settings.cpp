@@ -314,6 +314,20 @@ std::vector<Setting> make_settings() {
                                0));
   all.push_back(size_setting("body-rate-min", server(&ServerOptions::body_rate_min),
                              "Of a request's body, a second; 0: any", 0));
+  all.push_back(choice_setting<RaystreamOffer>(
+      "raystream", server(&ServerOptions::raystream),
+      {{"off", RaystreamOffer::off},
+       {"on", RaystreamOffer::on},
+       {"required", RaystreamOffer::required}},
+      "on: sessions may be called over encrypted WebSockets (raystream.v1); required: over those "
+      "alone, neither kontract.v1+json nor /rpc"));
+  all.push_back(duration_setting("raystream-life", server(&ServerOptions::raystream_life),
+                                 "How long an encrypted connection may last, at most 24h"));
+  all.push_back(number_setting("raystream-rekey", server(&ServerOptions::raystream_rekey_records),
+                               "Messages of one direction after which its key changes", 64));
+  all.push_back(number_setting("raystream-handshakes-max",
+                               server(&ServerOptions::raystream_handshakes_max),
+                               "Handshakes a second, of all clients together"));
   all.push_back(size_setting("frame-max", server(&ServerOptions::frame_bytes_max),
                              "Largest message or request body", limits::kKiB));
   all.push_back(number_setting("json-depth-max", server(&ServerOptions::json_depth_max),

@@ -17,8 +17,10 @@
 #include <cctype>
 #include <deque>
 #include <random>
+#include <utility>
 
 #include "net/detail/client_wire.hpp"
+#include "net/raystream_message.hpp"
 
 namespace kontract {
 
@@ -84,6 +86,13 @@ struct ClientLoop::Link {
     beast::get_lowest_layer(stream).close();
   }
 
+  // What a message is sent as. Errors: the channel's; it is of no use any more then.
+  Result<std::string> sealed(std::string message) {
+    if (!channel) return message;
+    return channel->sender.seal(raystream::record_type_of(message), message,
+                                std::chrono::system_clock::now());
+  }
+
   static void limit_to(const std::shared_ptr<Link>& link, milliseconds time) {
     link->watchdog.expires_after(time);
     link->watchdog.async_wait([link](error_code) {
@@ -93,6 +102,7 @@ struct ClientLoop::Link {
   // Not cancel(): the timer's handler may be on its way already.
   void no_limit() { watchdog.expires_at(ClientCalls::Clock::time_point::max()); }
 
+  std::optional<raystream::Channel> channel;  // if encrypted, after the handshake
   asio::ip::tcp::resolver resolver;
   websocket::stream<beast::tcp_stream> stream;
   beast::flat_buffer buffer;
@@ -106,6 +116,8 @@ struct ClientLoop::Link {
   bool welcomed = false;
   bool early = false;  // hello is sent; calls go right behind it
   bool aborted = false;
+  bool leaving = false;  // it is our end of it
+  bool said_close = false;
 };
 
 // Coroutines take what they use by value and keep the loop alive.
@@ -126,6 +138,35 @@ struct ClientSteps {
     return no_connection(loop, link->aborted ? "no answer in time" : failed.message());
   }
 
+  // raystream's handshake, after the upgrade.
+  static asio::awaitable<Status> shake(Loop loop, Link link) {
+    auto handshake = loop->security_->begin();
+    if (!handshake) co_return std::move(handshake).error();
+    auto& stream = link->stream;
+    stream.binary(true);
+    const auto [unsent, bytes] =
+        co_await stream.async_write(asio::buffer(handshake->hello()), use_result);
+    if (unsent) co_return no_connection(*loop, unsent.message());
+    const auto [failed, size] = co_await stream.async_read(link->buffer, use_result);
+    if (failed) co_return why_closed(*loop, link, failed.message());
+    const auto data = link->buffer.cdata();
+    auto channel = loop->security_->finish(std::move(*handshake),
+                                           {static_cast<const char*>(data.data()), data.size()});
+    link->buffer.consume(link->buffer.size());
+    if (!channel) co_return std::move(channel).error();
+    link->channel.emplace(std::move(*channel));
+    co_return Status{};
+  }
+
+  // A close frame's reason is the code, should the message before it have been lost. On an
+  // encrypted channel a reason is nobody's: whoever is in between may have written it.
+  static Error why_closed(const ClientLoop& loop, const Link& link, const std::string& failed) {
+    const auto reason = link->stream.reason().reason;
+    const auto code = errc_from_name({reason.data(), reason.size()});
+    if (code && !link->channel) return Error(*code, std::string(traits(*code).cause));
+    return no_connection(loop, link->aborted ? "no answer in time" : failed);
+  }
+
   // TCP, upgrade and hello.
   static asio::awaitable<Status> open(Loop loop, Link link, client_wire::Url url) {
     const auto [not_found, addresses] =
@@ -144,7 +185,7 @@ struct ClientSteps {
     auto& stream = link->stream;
     const auto never = websocket::stream_base::none();
     stream.set_option(websocket::stream_base::timeout{never, never, false});  // ours: watchdog
-    stream.read_message_max(client_wire::kMessageBytesMax);
+    stream.read_message_max(client_wire::kMessageBytesMax + raystream::kRecordOverheadBytes);
     stream.auto_fragment(false);
     stream.write_buffer_bytes(16 * limits::kKiB);
     stream.text(true);
@@ -155,17 +196,32 @@ struct ClientSteps {
         ClientLoop::Link::limit_to(closing, kGoodbye);
       }
     });
-    const std::string host =
-        (url.host.find(':') == url.host.npos ? url.host : "[" + url.host + "]") + ":" + url.port;
+    const std::string host = client_wire::host_and_port(url);
     const std::string target = "/ws/" + loop->options_.session;
+    if (loop->security_) {
+      stream.set_option(websocket::stream_base::decorator([](websocket::request_type& request) {
+        request.set(
+            beast::http::field::sec_websocket_protocol,
+            beast::string_view(raystream::kSubprotocol.data(), raystream::kSubprotocol.size()));
+      }));
+    }
     websocket::response_type response;
     const auto [declined] = co_await stream.async_handshake(response, host, target, use_result);
     if (declined) co_return why_refused(*loop, link, declined, response);
 
+    if (loop->security_) {
+      const auto agreed = response[beast::http::field::sec_websocket_protocol];
+      if (std::string_view(agreed.data(), agreed.size()) != raystream::kSubprotocol) {
+        co_return Error(Errc::crypto_unsupported, loop->options_.url + " does not speak raystream");
+      }
+      Status shaken = co_await shake(loop, link);
+      if (!shaken) co_return shaken;
+    }
     const bool resumes = loop->options_.exactly_once && loop->last_welcome_;
-    const std::string hello = client_wire::hello(
-        loop->options_.token, resumes ? loop->last_welcome_->sid : std::string());
-    const auto [unsent, bytes] = co_await stream.async_write(asio::buffer(hello), use_result);
+    const std::string sid = resumes ? loop->last_welcome_->sid : std::string();
+    const auto hello = link->sealed(client_wire::hello(loop->options_.token, sid));
+    if (!hello) co_return hello.error();
+    const auto [unsent, bytes] = co_await stream.async_write(asio::buffer(*hello), use_result);
     if (unsent) co_return no_connection(*loop, unsent.message());
     if (resumes && !link->aborted) {
       link->welcome = *loop->last_welcome_;
@@ -193,12 +249,7 @@ struct ClientSteps {
     if (!opened) co_return opened.error();
     const std::string failed = co_await read(loop, link);
     if (link->refused) co_return *link->refused;
-    // A close frame's reason is the code, should the message before it have been lost.
-    const auto reason = link->stream.reason().reason;
-    if (const auto code = errc_from_name({reason.data(), reason.size()})) {
-      co_return Error(*code, std::string(traits(*code).cause));
-    }
-    co_return no_connection(*loop, failed);
+    co_return why_closed(*loop, link, failed);
   }
 
   static asio::awaitable<void> run(Loop loop, client_wire::Url url) {
@@ -252,6 +303,11 @@ void ClientLoop::start() {
                              "'" + self->options_.session + "' cannot name a session",
                              "A session's name is 1 to 128 of A-Z a-z 0-9 _ . : -"));
     }
+    const bool over_tls = self->options_.url.starts_with("wss://");
+    auto security =
+        ClientSecurity::from(self->options_.raystream, client_wire::host_and_port(*url), over_tls);
+    if (!security) return self->end(security.error());
+    self->security_ = std::move(*security);
     asio::co_spawn(self->io_->context, ClientSteps::run(self, *url), asio::detached);
   });
   thread_ = std::thread([self = shared_from_this()] { self->io_->context.run(); });
@@ -343,12 +399,21 @@ void ClientLoop::pump(const std::shared_ptr<Link>& link) {
     auto frame = calls_.next_to_send(link->welcome, ClientCalls::Clock::now());
     if (frame) link->writing = std::move(*frame);
   }
-  if (link->writing.empty()) return;
+  if (!link->writing.empty()) write(link);
+}
+
+void ClientLoop::write(const std::shared_ptr<Link>& link) {
+  auto sealed = link->sealed(std::move(link->writing));
+  if (!sealed) {  // its time is over: with another connection comes another channel
+    link->writing.clear();
+    return link->abort();
+  }
+  link->writing = std::move(*sealed);
   link->stream.async_write(asio::buffer(link->writing),
                            [self = shared_from_this(), link](error_code failed, std::size_t) {
                              link->writing.clear();
                              if (failed) return link->abort();
-                             self->pump(link);
+                             link->channel && link->leaving ? self->leave(link) : self->pump(link);
                            });
 }
 
@@ -369,7 +434,18 @@ void ClientLoop::beat(const std::shared_ptr<Link>& link) {
 }
 
 void ClientLoop::receive(const std::shared_ptr<Link>& link, std::string_view frame) {
-  auto message = client_wire::decode(frame);
+  if (!link->channel) return receive_message(link, frame, std::nullopt);
+  const auto opened = link->channel->receiver.open(frame, std::chrono::system_clock::now());
+  if (opened && link->stream.got_binary()) {
+    return receive_message(link, opened->plaintext, opened->type);
+  }
+  link->refused = opened ? raystream::bad_frame() : opened.error();
+  link->abort();
+}
+
+void ClientLoop::receive_message(const std::shared_ptr<Link>& link, std::string_view text,
+                                 std::optional<raystream::FrameType> record) {
+  auto message = client_wire::decode(text, record);
   if (!message) {
     link->refused = std::move(message).error();
     return link->abort();
@@ -391,6 +467,11 @@ void ClientLoop::receive(const std::shared_ptr<Link>& link, std::string_view fra
   } else if (auto* welcome = std::get_if<Welcome>(&*message)) {
     if (link->welcomed) return;
     link->welcome = std::move(*welcome);
+    if (link->channel) {
+      link->welcome.frame_bytes = std::min<std::size_t>(
+          link->welcome.frame_bytes,
+          std::min(link->channel->limits.plaintext_bytes, raystream::kPlaintextBytesMax));
+    }
     link->welcomed = true;
     last_welcome_ = link->welcome;
     link->heard = ClientCalls::Clock::now();
@@ -437,13 +518,25 @@ void ClientLoop::end(const Error& error) {
   io_->deadlines.cancel();
   calls_.fail_all(error);
   settle_first(error);
+  if (security_) security_->forget();
   if (!link_) return;
   if (!link_->welcomed) return link_->abort();
   link_->welcomed = false;
   link_->pulse.cancel();
   Link::limit_to(link_, kGoodbye);
-  link_->stream.async_close(websocket::close_code::normal,
-                            [link = link_](error_code) { link->abort(); });
+  link_->leaving = true;
+  leave(link_);
+}
+
+// An encrypted channel ends with a record that says so; the server then closes, which Beast
+// answers. With a close of our own it could meet that one half way, and each wait for the other.
+void ClientLoop::leave(const std::shared_ptr<Link>& link) {
+  if (!link->channel) {
+    link->stream.async_close(websocket::close_code::normal, [link](error_code) { link->abort(); });
+  } else if (link->writing.empty() && !std::exchange(link->said_close, true)) {
+    link->writing = client_wire::close();
+    write(link);
+  }  // else comes back when that is written
 }
 
 void ClientLoop::settle_first(Result<Welcome> welcome) {

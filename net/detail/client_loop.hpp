@@ -2,6 +2,7 @@
 // answers, beats, and connects again when the connection is lost.
 //
 //   connecting -> welcomed -> lost -> (backoff) -> connecting ...
+//   (encrypted: connecting includes the handshake)
 //   any of them -> ended, with the error that every later call gets
 //
 // Asio stays in client_loop.cpp.
@@ -19,6 +20,7 @@
 
 #include "net/client.hpp"
 #include "net/detail/client_calls.hpp"
+#include "net/detail/client_secure.hpp"
 
 namespace kontract {
 
@@ -47,6 +49,10 @@ class ClientLoop : public std::enable_shared_from_this<ClientLoop> {
   void pump(const std::shared_ptr<Link>& link);
   void beat(const std::shared_ptr<Link>& link);
   void receive(const std::shared_ptr<Link>& link, std::string_view frame);
+  void receive_message(const std::shared_ptr<Link>& link, std::string_view text,
+                       std::optional<raystream::FrameType> record);
+  void write(const std::shared_ptr<Link>& link);
+  void leave(const std::shared_ptr<Link>& link);
   void watch_deadlines();
   void lost(Link& link);
   void end(const Error& error);
@@ -75,7 +81,8 @@ class ClientLoop : public std::enable_shared_from_this<ClientLoop> {
   // On the thread only.
   ClientCalls calls_{open_calls_, &open_bytes_};
   std::optional<Welcome> last_welcome_;
-  std::shared_ptr<Link> link_;  // null between connections
+  std::unique_ptr<ClientSecurity> security_;  // null: plain text
+  std::shared_ptr<Link> link_;                // null between connections
   std::function<void(bool)> handler_;
   std::optional<Error> ended_;
   bool deadline_armed_ = false;

@@ -4,6 +4,8 @@
 #include <array>
 #include <charconv>
 
+#include "net/raystream_message.hpp"
+
 namespace kontract::client_wire {
 namespace {
 
@@ -113,6 +115,11 @@ Result<Url> parse_url(std::string_view url) {
   return parts;
 }
 
+std::string host_and_port(const Url& url) {
+  const bool bare = url.host.find(':') == url.host.npos;
+  return (bare ? url.host : "[" + url.host + "]") + ":" + url.port;
+}
+
 std::string hello(std::string_view token, std::string_view sid) {
   std::string frame = R"({"t":"hello","v":1)";
   if (!token.empty()) {
@@ -130,6 +137,8 @@ std::string hello(std::string_view token, std::string_view sid) {
 std::string heartbeat(std::int64_t timestamp_ms) {
   return R"({"t":"heartbeat","timestamp":)" + std::to_string(timestamp_ms) + "}";
 }
+
+std::string close() { return R"({"t":"close"})"; }
 
 Result<std::string> call(std::uint64_t id, std::string_view function, const Json& args,
                          std::string_view key) {
@@ -182,7 +191,7 @@ Status check_call(std::string_view frame, const Welcome& server) {
   return {};
 }
 
-Result<Message> decode(std::string_view frame) {
+Result<Message> decode(std::string_view frame, std::optional<raystream::FrameType> record) {
   auto parsed = parse_json(frame, kAnswerLimits);
   if (!parsed) {
     return Error(Errc::internal, "The server sent no JSON: " + parsed.error().message);
@@ -190,6 +199,7 @@ Result<Message> decode(std::string_view frame) {
   Json& message = *parsed;
   if (!message.is_object()) return Error(Errc::internal, "The server sent no JSON object");
   const std::string type = text_of(message, "t");
+  if (record && !raystream::agree(*record, type)) return raystream::bad_frame();
   if (type == "result") {
     CallResult result;
     if (const auto member = message.find("result"); member != message.end()) {

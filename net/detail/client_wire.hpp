@@ -4,11 +4,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
 
 #include "net/client.hpp"
+#include "net/raystream_frame.hpp"
 #include "storage/json.hpp"
 #include "storage/result.hpp"
 
@@ -23,9 +25,13 @@ struct Url {
 // Of ws://host[:port][/]; an IPv6 address stands in brackets. Errors: invalid_request.
 Result<Url> parse_url(std::string_view url);
 
+// "host:port", an IPv6 address in brackets.
+std::string host_and_port(const Url& url);
+
 // `sid`: the session must be that one; empty: any.
 std::string hello(std::string_view token, std::string_view sid = {});
 std::string heartbeat(std::int64_t timestamp_ms);
+std::string close();
 
 // A call without its end, which is `call_end`: what time it has left is known when it is sent.
 // `key`: empty, or one of A-Za-z0-9.
@@ -52,8 +58,10 @@ struct Close {
 struct Ignored {};  // a heartbeat, or a message of a later version
 using Message = std::variant<Welcome, Answer, Close, Ignored>;
 
-// Errors: internal if the frame is no message of the protocol.
-Result<Message> decode(std::string_view frame);
+// `record` is what it came in, if that was a record of raystream. Errors: internal if the frame is
+// no message of the protocol; invalid_request if it came in a record for other messages.
+Result<Message> decode(std::string_view frame,
+                       std::optional<raystream::FrameType> record = std::nullopt);
 
 // The error of an HTTP answer to the upgrade, or of a close frame's reason, as far as it has one.
 Error refusal(int http_status, std::string_view body);

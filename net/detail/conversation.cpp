@@ -46,12 +46,13 @@ Conversation::Conversation(Wire& wire, std::shared_ptr<Hub> hub, WebSocketStart 
       handshake_deadline_(start.accepted + hub_->options().handshake_timeout),
       last_frame_(steady_clock::now()) {}
 
-void Conversation::on_frame(std::string_view text) {
+void Conversation::on_frame(std::string_view text, std::optional<raystream::FrameType> record) {
   if (state_ == State::over) return;
   last_frame_ = steady_clock::now();
-  auto message = protocol::decode(text, bounds_);
+  auto message = protocol::decode(text, bounds_, record);
   if (state_ == State::greeting &&
-      !(message && std::holds_alternative<protocol::Hello>(*message))) {
+      !(message && (std::holds_alternative<protocol::Hello>(*message) ||
+                    std::holds_alternative<protocol::Mistyped>(*message)))) {
     Error error = message ? Error{Errc::invalid_request, "The first message must be hello"}
                           : std::move(message).error();
     return fail(CloseCode::policy, std::move(error));
@@ -72,6 +73,9 @@ void Conversation::handle(protocol::Hello& hello) {
   if (!hold_token(greeting_peer_)) return on_revoked(held_.key());
   if (greeting_peer_.only_session && *greeting_peer_.only_session != session_name_) {
     return fail(CloseCode::policy, {Errc::forbidden, "The token is for another session"});
+  }
+  if (Status claimed = wire_.claim(greeting_peer_.owner); !claimed) {
+    return fail(CloseCode::policy, std::move(claimed).error());
   }
   auto session = hub_->parts().directory->find({greeting_peer_.owner, session_name_});
   if (!session) return fail(CloseCode::policy, std::move(session).error());
@@ -247,6 +251,10 @@ void Conversation::handle(protocol::Close&) {
 
 void Conversation::handle(protocol::Refused& refused) {
   wire_.send(protocol::error(refused.id, refused.error));
+}
+
+void Conversation::handle(protocol::Mistyped& /*mistyped*/) {
+  fail(CloseCode::protocol, raystream::bad_frame());
 }
 
 void Conversation::fail(CloseCode how, Error error) {

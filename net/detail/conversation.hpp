@@ -44,6 +44,8 @@ class Wire {
   virtual std::shared_ptr<ReplyTarget> reply_target() = 0;
   // It is known now who is at the other end.
   virtual void identified() = 0;
+  // The first message has come from this owner. Errors: why it may not be its.
+  virtual Status claim(const std::string& owner) = 0;
   // Who is told when its token is revoked.
   virtual std::shared_ptr<Connection> connection() = 0;
 };
@@ -56,6 +58,7 @@ struct WebSocketStart {
   std::optional<std::chrono::system_clock::time_point> token_expires;
   TokenId token = {};  // that of the upgrade
   std::chrono::steady_clock::time_point accepted;
+  bool raystream = false;  // the subprotocol is raystream.v1
 };
 
 class Conversation {
@@ -65,8 +68,8 @@ class Conversation {
 
   Conversation(Wire& wire, std::shared_ptr<Hub> hub, WebSocketStart start);
 
-  // One complete text message.
-  void on_frame(std::string_view text);
+  // One complete message; of an encrypted connection, and what record it came in.
+  void on_frame(std::string_view text, std::optional<raystream::FrameType> record = std::nullopt);
   void on_opened(const Answer& answer);
   void on_revoked(const std::string& key);  // of Revocations
   void on_session_destroyed(const std::string& sid);
@@ -107,6 +110,7 @@ class Conversation {
   void handle(protocol::Heartbeat& heartbeat);
   void handle(protocol::Close& close);
   void handle(protocol::Refused& refused);
+  void handle(protocol::Mistyped& mistyped);
 
   bool authenticate(const std::string& token);
   void renew(const std::string& token);

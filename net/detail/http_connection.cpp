@@ -323,6 +323,10 @@ class Exchange final : public Connection, public std::enable_shared_from_this<Ex
     }
     if (const auto* auth = std::get_if<AuthRoute>(&decided_)) return authorize(auth->action);
     Peer peer;
+    // Anybody on the way may have put a token into the header: on an encrypted connection hello
+    // says who it is.
+    const auto* const socket = std::get_if<WebSocketRoute>(&decided_);
+    if (socket != nullptr && socket->raystream && !hub_->open_to_all()) identified_.reset();
     if (identified_) peer = identified_->peer;
     peer.method = request_.method;
     peer.remote = remote_;
@@ -404,6 +408,7 @@ class Exchange final : public Connection, public std::enable_shared_from_this<Ex
     WebSocketStart start;
     start.session = route.session;
     start.peer = std::move(peer);
+    start.raystream = route.raystream;
     if (identified_) {
       start.token_expires = identified_->expires;
       start.token = identified_->id;

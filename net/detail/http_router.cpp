@@ -4,6 +4,7 @@
 #include <array>
 
 #include "net/detail/cors.hpp"
+#include "net/detail/secure_gate.hpp"
 #include "net/protocol.hpp"
 #include "storage/registry.hpp"
 
@@ -66,16 +67,28 @@ std::optional<HttpResponse> refuse_origin(const HttpRequest& request,
                          "configure a secret."});
 }
 
-bool offers_our_protocol(std::string_view list) {
+enum class Subprotocol { none, json, raystream };
+
+// The first of the offered ones that is spoken here.
+Subprotocol choose_protocol(std::string_view list, const Hub& hub) {
+  const bool json_spoken = hub.options().raystream != RaystreamOffer::required;
   while (!list.empty()) {
     const std::size_t comma = std::min(list.find(','), list.size());
     std::string_view item = list.substr(0, comma);
     item.remove_prefix(std::min(item.find_first_not_of(" \t"), item.size()));
     item = item.substr(0, item.find_last_not_of(" \t") + 1);
-    if (item == protocol::kSubprotocol) return true;
+    if (item == protocol::kSubprotocol && json_spoken) return Subprotocol::json;
+    if (item == raystream::kSubprotocol && hub.secure()) return Subprotocol::raystream;
     list.remove_prefix(std::min(comma + 1, list.size()));
   }
-  return false;
+  return Subprotocol::none;
+}
+
+HttpResponse raystream_only(int status) {
+  HttpResponse response = refusal("This server takes calls over encrypted WebSockets only", status,
+                                  "Connect to /ws/{session} with the subprotocol raystream.v1.");
+  if (status == 426) response.headers.emplace_back("Upgrade", "websocket");  // RFC 9110, 15.5.22
+  return response;
 }
 
 Route route_websocket(const HttpRequest& request, bool upgrade, std::string session,
@@ -89,17 +102,23 @@ Route route_websocket(const HttpRequest& request, bool upgrade, std::string sess
   }
   if (hub.draining()) return draining();
   if (Status valid = validate_session_name(session); !valid) return error_response(valid.error());
+  const bool secure_only = hub.options().raystream == RaystreamOffer::required;
   const auto offered = request.header("sec-websocket-protocol");
-  if (offered && !offers_our_protocol(*offered)) {
+  const auto chosen = offered ? choose_protocol(*offered, hub) : Subprotocol::json;
+  if (chosen == Subprotocol::none || (secure_only && chosen == Subprotocol::json)) {
+    if (secure_only) return raystream_only(400);
     return refusal("None of the offered subprotocols is spoken here", 400,
-                   "Offer " + std::string(protocol::kSubprotocol) + ", or none.");
+                   "Offer " + std::string(protocol::kSubprotocol) +
+                       (hub.secure() ? ", " + std::string(raystream::kSubprotocol) : "") +
+                       ", or none.");
   }
-  return WebSocketRoute{std::move(session)};
+  return WebSocketRoute{std::move(session), chosen == Subprotocol::raystream};
 }
 
 Route route_rpc(const HttpRequest& request, std::string function, const Hub& hub) {
   if (request.method != "POST") return method_not_allowed(request, "POST");
   if (hub.draining()) return draining();
+  if (hub.options().raystream == RaystreamOffer::required) return raystream_only(426);
   const auto session = request.header("x-session-id");
   if (!session) {
     return refusal("The header X-Session-Id is missing", 400,
@@ -162,7 +181,8 @@ HttpResponse get_page(const std::string& path, const Hub& hub) {
     response.content_type = "text/plain; version=0.0.4";
     return response;
   }
-  return json(protocol::http_description(hub.options()));
+  const std::string identity = hub.secure() ? raystream::to_pin(hub.secure()->identity()) : "";
+  return json(protocol::http_description(hub.options(), identity));
 }
 
 }  // namespace

@@ -34,6 +34,7 @@ struct RpcRoute {
 };
 struct WebSocketRoute {
   std::string session;
+  bool raystream = false;  // the subprotocol is raystream.v1
 };
 struct RoutesRoute {};  // GET /routes
 struct SessionsRoute {  // GET /sessions and /sessions/{session}

@@ -37,6 +37,8 @@ class Connection {
   virtual void token_revoked(const std::string& /*key*/) {}
   // The session with this sid is no more.
   virtual void session_destroyed(const std::string& /*sid*/) {}
+  // The encrypted channel goes on on another connection.
+  virtual void superseded() {}
 };
 
 // The line in the log about an answer KONTRACT_INTERNAL.
@@ -44,10 +46,14 @@ inline std::string internal_error_line(std::uint64_t call, const std::string& me
   return "KONTRACT_INTERNAL in call " + std::to_string(call) + ": " + message;
 }
 
+class SecureGate;
+
 class Hub : public std::enable_shared_from_this<Hub> {
  public:
   // Without a keyring everybody is the developer. REQUIRES: with accounts, a keyring that signs.
-  Hub(ServerOptions options, Server::Parts parts, std::unique_ptr<TokenKeyring> keyring = nullptr);
+  // Without a gate raystream is not spoken.
+  Hub(ServerOptions options, Server::Parts parts, std::unique_ptr<TokenKeyring> keyring = nullptr,
+      std::shared_ptr<SecureGate> secure = nullptr);
   ~Hub();
   Hub(const Hub&) = delete;
   Hub& operator=(const Hub&) = delete;
@@ -56,6 +62,7 @@ class Hub : public std::enable_shared_from_this<Hub> {
   const Server::Parts& parts() const { return parts_; }
 
   bool open_to_all() const { return keyring_ == nullptr; }
+  const std::shared_ptr<SecureGate>& secure() const { return secure_; }
 
   // One of the connections_max; given back when destroyed. Until it is known who has it, it is one
   // of the kNewcomersMax as well.
@@ -156,6 +163,7 @@ class Hub : public std::enable_shared_from_this<Hub> {
   const ServerOptions options_;
   const Server::Parts parts_;
   const std::unique_ptr<TokenKeyring> keyring_;
+  const std::shared_ptr<SecureGate> secure_;
   const std::shared_ptr<Revocations> revocations_;
   const Origins origins_;
   const std::shared_ptr<AddressLimits> addresses_;

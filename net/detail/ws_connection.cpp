@@ -16,6 +16,7 @@
 #include "actors/local_run.hpp"
 #include "net/detail/answer_box.hpp"
 #include "net/detail/batching_stream.hpp"
+#include "net/detail/secure_link.hpp"
 
 namespace kontract::detail {
 
@@ -37,6 +38,19 @@ constexpr int kPingsPerSecond = 10;
 constexpr std::size_t kKeptFrameEnds = 64;                // of an idle connection
 constexpr std::size_t kKeptReadBytes = 4 * limits::kKiB;  // of an idle connection
 
+CloseCode close_code(Errc refused_record) {
+  switch (refused_record) {
+    case Errc::session_expired:
+      return CloseCode::unauthorized;
+    case Errc::too_large:
+      return CloseCode::too_large;
+    case Errc::crypto_unsupported:
+      return CloseCode::policy;
+    default:
+      return CloseCode::protocol;
+  }
+}
+
 class WsConnection final : public Connection,
                            public Wire,
                            public std::enable_shared_from_this<WsConnection> {
@@ -48,7 +62,8 @@ class WsConnection final : public Connection,
         ws_(std::in_place, std::move(socket)),
         waker_(strand_),
         // One byte more than allowed, so that it shows when a message is too large.
-        buffer_(hub_->options().frame_bytes_max + 1),
+        buffer_(hub_->options().frame_bytes_max + raystream::kRecordOverheadBytes + 1),
+        secure_(start.raystream ? std::make_unique<SecureLink>(hub_->secure()) : nullptr),
         talk_(*this, hub_, std::move(start)),
         box_(std::make_shared<AnswerBox<WsConnection>>(this, strand_)) {}
   ~WsConnection() override { box_->close(); }
@@ -61,14 +76,14 @@ class WsConnection final : public Connection,
                                                     websocket::stream_base::none(), false});
     ws_->read_message_max(0);
     ws_->auto_fragment(false);
-    ws_->text(true);
+    ws_->text(!secure_);
+    const std::string_view chosen = secure_ ? raystream::kSubprotocol : protocol::kSubprotocol;
     ws_->set_option(
-        websocket::stream_base::decorator([&request](websocket::response_type& response) {
+        websocket::stream_base::decorator([&request, chosen](websocket::response_type& response) {
           response.set(beast::http::field::server, "kontract");
           if (request.count(beast::http::field::sec_websocket_protocol) > 0) {
-            response.set(
-                beast::http::field::sec_websocket_protocol,
-                beast::string_view(protocol::kSubprotocol.data(), protocol::kSubprotocol.size()));
+            response.set(beast::http::field::sec_websocket_protocol,
+                         beast::string_view(chosen.data(), chosen.size()));
           }
         }));
     ErrorCode error;
@@ -112,6 +127,15 @@ class WsConnection final : public Connection,
     });
   }
 
+  void superseded() override {
+    asio::post(strand_, [self = shared_from_this()] {
+      if (self->ended_) return;
+      self->close(CloseCode::policy, Errc::session_expired,
+                  "The encrypted channel was resumed on another connection");
+      self->proceed();
+    });
+  }
+
   // For the AnswerBox. Answers are encoded on the thread they come from.
   struct Incoming {
     std::uint64_t call;
@@ -133,6 +157,9 @@ class WsConnection final : public Connection,
     if (!incoming.internal.empty()) {
       hub_->warn(talk_.remote(), internal_error_line(incoming.call, incoming.internal));
     }
+    if (secure_ && incoming.frame.size() > secure_->message_bytes_max()) {
+      return talk_.on_answer(incoming.call, protocol::error(incoming.call, no_such_record()));
+    }
     talk_.on_answer(incoming.call, incoming.frame);
   }
   void on_answers_taken() { proceed(); }
@@ -141,6 +168,9 @@ class WsConnection final : public Connection,
   // Wire
   std::shared_ptr<ReplyTarget> reply_target() override { return box_; }
   void identified() override { place_.known(); }
+  Status claim(const std::string& owner) override {
+    return secure_ ? secure_->claim(owner, shared_from_this()) : Status();
+  }
   std::shared_ptr<Connection> connection() override { return shared_from_this(); }
 
   void send(std::string_view frame) override {
@@ -159,12 +189,15 @@ class WsConnection final : public Connection,
     if (code) {
       const std::string_view name = traits(*code).name;
       reason.reason.assign(name.data(), name.size());
-      write(protocol::close(*code, message));
+      say(protocol::close(*code, message));
       if (how != CloseCode::going_away) {
         hub_->count_refused();
         hub_->warn(talk_.remote(), std::string(name) + ": " + message);
       }
+    } else if (secure_) {
+      say(R"({"t":"close"})");  // an end without it would be one that somebody else has made
     }
+    if (secure_) secure_->end();
     closing_ = true;
     why_ = std::move(message);
     talk_.end();
@@ -174,7 +207,22 @@ class WsConnection final : public Connection,
   }
 
  private:
-  void write(std::string_view frame) {
+  void write(std::string_view message) {
+    if (!secure_) return write_frame(message);
+    const auto sealed = secure_->seal(message);
+    if (sealed) return write_frame(*sealed);
+    const Error& error = sealed.error();
+    close(close_code(error.code), error.code, error.message);
+  }
+
+  // The last message: one that can not be sealed is left out.
+  void say(std::string_view message) {
+    if (!secure_) return write_frame(message);
+    const auto sealed = secure_->seal(message);
+    if (sealed) write_frame(*sealed);
+  }
+
+  void write_frame(std::string_view frame) {
     BatchingStream& stream = ws_->next_layer();
     if (stream.unsent() == 0) forget_sent_frames();
     ErrorCode error;  // shows again when reading
@@ -240,7 +288,8 @@ class WsConnection final : public Connection,
   // Of a message: before hello is understood nobody needs a large one.
   std::size_t message_bytes_max() const {
     const std::size_t most = hub_->options().frame_bytes_max;
-    return talk_.greeting() ? std::min(most, kHelloBytesMax) : most;
+    const std::size_t message = talk_.greeting() ? std::min(most, kHelloBytesMax) : most;
+    return secure_ ? secure_->frame_bytes_max(message) : message;
   }
 
   void forget_sent_frames() {
@@ -272,8 +321,11 @@ class WsConnection final : public Connection,
     reading_ = false;
     if (ended_ || closing_) return;  // the one who closes ends it
     if (error) return on_read_failed(error);
-    if (ws_->got_binary()) {
-      close(CloseCode::protocol, Errc::invalid_request, "Messages must be text frames");
+    if (ws_->got_binary() != (secure_ != nullptr)) {
+      close(CloseCode::protocol, Errc::invalid_request,
+            secure_ ? "Messages must be binary frames" : "Messages must be text frames");
+    } else if (secure_ && secure_->shaking() && buffer_.size() > message_bytes_max()) {
+      refuse_handshake(raystream::bad_frame());
     } else if (buffer_.size() > message_bytes_max()) {
       close(CloseCode::too_large, Errc::too_large,
             "A message is larger than " + std::to_string(message_bytes_max()) + " bytes");
@@ -294,10 +346,33 @@ class WsConnection final : public Connection,
     {
       const LocalRun scope;  // the call runs at its end, and its answer is back before we read on
       const auto bytes = buffer_.cdata();
-      talk_.on_frame({static_cast<const char*>(bytes.data()), bytes.size()});
+      const std::string_view message(static_cast<const char*>(bytes.data()), bytes.size());
+      secure_ ? on_secure_frame(message) : talk_.on_frame(message);
     }
     buffer_.consume(buffer_.size());
     if (buffer_.capacity() > kKeptReadBytes) buffer_.shrink_to_fit();
+  }
+
+  void on_secure_frame(std::string_view frame) {
+    if (secure_->shaking()) {
+      if (!place_.take_handshake()) {
+        return refuse_handshake(Error(Errc::rate_limited, "Too many handshakes of one address"));
+      }
+      const auto answer = secure_->answer(frame);
+      return answer ? write_frame(*answer) : refuse_handshake(answer.error());
+    }
+    const auto record = secure_->open(frame);
+    if (record) return talk_.on_frame(record->plaintext, record->type);
+    const Error& error = record.error();
+    close(close_code(error.code), error.code, error.message);
+  }
+
+  // There is nobody yet whom more could be told than a code.
+  void refuse_handshake(const Error& error) { close(CloseCode::policy, error.code, error.message); }
+
+  static Error no_such_record() {
+    return {Errc::too_large, "The answer is larger than what an encrypted message may have",
+            "Ask for less at a time; the call has run."};
   }
 
   void on_read_failed(ErrorCode error) {
@@ -329,7 +404,8 @@ class WsConnection final : public Connection,
 
   void arm() {
     const auto at = closing_ ? close_deadline_
-                             : std::min({talk_.next_deadline(), assembly_deadline_, slow_check_});
+                             : std::min({talk_.next_deadline(), assembly_deadline_, slow_check_,
+                                         secure_ ? secure_->deadline() : Clock::time_point::max()});
     if (at == Clock::time_point::max()) return;
     waker_.at(at, [self = shared_from_this()] { self->on_time(); });
   }
@@ -341,6 +417,9 @@ class WsConnection final : public Connection,
       if (now >= close_deadline_) return end(why_ + " (it did not answer the close)");
     } else if (now >= assembly_deadline_) {
       close(CloseCode::policy, Errc::timeout, "A message took too long to arrive");
+    } else if (secure_ && now >= secure_->deadline()) {
+      close(CloseCode::unauthorized, Errc::session_expired,
+            "The encrypted channel has lived for as long as it may");
     } else {
       if (congested_ && congested() && now >= slow_check_) check_slow_reader(now);
       talk_.on_time(now);
@@ -354,6 +433,7 @@ class WsConnection final : public Connection,
     waker_.cancel();
     box_->close();
     talk_.end();
+    if (secure_) secure_->end();
     ws_->next_layer().close();
     // A read and a close of Beast may each wait for the other (a frame that was half read when we
     // closed goes on as no UTF-8). Both own this connection: only without the stream are they gone.
@@ -371,6 +451,7 @@ class WsConnection final : public Connection,
   std::optional<websocket::stream<BatchingStream, /*deflateSupported=*/false>> ws_;  // until end()
   Waker waker_;
   beast::flat_buffer buffer_;
+  const std::unique_ptr<SecureLink> secure_;  // null: kontract.v1+json
   Conversation talk_;
   const std::shared_ptr<AnswerBox<WsConnection>> box_;
 

@@ -1,5 +1,5 @@
 // ws_connection: a socket that has become a WebSocket: Beast reads and frames, the Conversation
-// says what, the BatchingStream sends many frames at once.
+// says what, the SecureLink encrypts it if so agreed, the BatchingStream sends many frames at once.
 
 #pragma once
 

@@ -2,7 +2,8 @@
 // machine.
 //
 //   bench [--rounds 3] [--seconds 3] [--only
-//   get_1,get_128,set_128,bank_1,bank_64,guard,around,memory,sql_point,sql_index,sql_scan,query]
+//   get_1,get_128,set_128,raystream_get,raystream_set,handshakes,bank_1,bank_64,guard,around,
+//   memory,sql_point,sql_index,sql_scan,query]
 //         [--records 100000] [--sessions 2000] [--connections 500] [--dir DIR] [--kontract PROGRAM]
 //         [--json FILE] [--svg FILE] [--enforce] [--peers]
 //
@@ -31,6 +32,7 @@
 #include "tests/bench/figure.hpp"
 #include "tests/bench/flags.hpp"
 #include "tests/bench/functions.hpp"
+#include "tests/bench/handshakes.hpp"
 #include "tests/bench/machine.hpp"
 #include "tests/bench/memory.hpp"
 #include "tests/bench/peers/peers.hpp"
@@ -43,7 +45,8 @@ namespace {
 using namespace kontract::bench;
 
 constexpr const char* kAllNames =
-    "get_1,get_128,set_128,bank_1,bank_64,guard,around,memory,sql_point,sql_index,sql_scan,query";
+    "get_1,get_128,set_128,raystream_get,raystream_set,handshakes,bank_1,bank_64,guard,around,"
+    "memory,sql_point,sql_index,sql_scan,query";
 
 std::set<std::string> names_from(const Flags& flags) {
   std::set<std::string> names;
@@ -51,8 +54,8 @@ std::set<std::string> names_from(const Flags& flags) {
   if (flags.has("--peers") && !flags.has("--only")) names = kPeerNames;
   std::istringstream words(list);
   for (std::string name; std::getline(words, name, ',');) {
-    if (name != "memory" && !kThroughputNames.contains(name) && !kFunctionNames.contains(name) &&
-        !kSqlNames.contains(name) && !kPeerNames.contains(name)) {
+    if (name != "memory" && name != "handshakes" && !kThroughputNames.contains(name) &&
+        !kFunctionNames.contains(name) && !kSqlNames.contains(name) && !kPeerNames.contains(name)) {
       throw std::invalid_argument("--only knows no " + name);
     }
     names.insert(name);
@@ -91,6 +94,9 @@ Measured measure(const Programs& programs, const Flags& flags) {
   sql.records = flags.count("--records", sql.records, 1000);
 
   std::vector<Figure> figures = throughput_figures(programs, throughput);
+  if (throughput.names.contains("handshakes")) {
+    for (Figure& figure : handshake_figures(throughput)) figures.push_back(std::move(figure));
+  }
   for (Figure& figure : function_figures(programs, throughput)) {
     figures.push_back(std::move(figure));
   }

@@ -17,12 +17,26 @@ json json_of(const Programs& programs, const std::vector<std::string>& argv, dou
 
 json run_wsload(const Programs& programs, const ChildLoad& load) {
   return json_of(programs,
-                 {programs.wsload, "--json", "--url",
+                 {programs.wsload,
+                  "--json",
+                  "--cipher",
+                  load.cipher,
+                  "--url",
                   "ws://127.0.0.1:" + std::to_string(load.port) + "/ws/" + load.prefix + "{s}",
-                  "--hello", R"({"t":"hello","v":1})", "--msg", std::string(load.message),
-                  "--conns", std::to_string(load.connections), "--inflight",
-                  std::to_string(load.inflight), "--sessions", std::to_string(load.sessions),
-                  "--keys", std::to_string(load.keys), "--seconds", std::to_string(load.seconds)},
+                  "--hello",
+                  R"({"t":"hello","v":1})",
+                  "--msg",
+                  std::string(load.message),
+                  "--conns",
+                  std::to_string(load.connections),
+                  "--inflight",
+                  std::to_string(load.inflight),
+                  "--sessions",
+                  std::to_string(load.sessions),
+                  "--keys",
+                  std::to_string(load.keys),
+                  "--seconds",
+                  std::to_string(load.seconds)},
                  load.seconds);
 }
 

@@ -26,6 +26,7 @@ struct ChildLoad {
   int sessions;
   int keys;
   double seconds;
+  std::string cipher = {};  // empty: plain text
 };
 
 // wsload: {"rate", "p50_us", "p99_us", ...}. Throws as json_of, and when a reply was an error.

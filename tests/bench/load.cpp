@@ -14,6 +14,8 @@
 #include <string_view>
 #include <system_error>
 
+#include "net/raystream_handshake.hpp"
+#include "net/raystream_message.hpp"
 #include "tests/bench/message_template.hpp"
 #include "tests/bench/ws_wire.hpp"
 
@@ -46,7 +48,7 @@ struct Waiting {
 };
 
 struct Connection {
-  enum class State { upgrading, greeting, running };
+  enum class State { upgrading, shaking, greeting, running };
 
   explicit Connection(int socket) : fd(socket) {}
 
@@ -58,6 +60,8 @@ struct Connection {
   std::size_t sent = 0;
   bool watches_writable = false;
   std::uint64_t random = 1;
+  std::optional<raystream::ClientHandshake> handshake;
+  std::optional<raystream::Channel> channel;  // after it
   // Request `id` waits in slot (id - 1) modulo its size, so that no search is needed and a reply
   // that overtakes others by far still finds its own.
   std::vector<Waiting> waiting;
@@ -67,6 +71,13 @@ void replace_all(std::string& text, std::string_view what, const std::string& wi
   for (std::size_t at = 0; (at = text.find(what, at)) != std::string::npos; at += with.size()) {
     text.replace(at, what.size(), with);
   }
+}
+
+raystream::ClientHandshake handshake_with(Cipher cipher) {
+  raystream::ClientSetup setup;
+  setup.ciphers = {cipher};
+  setup.trust.tls_vouches = setup.trust.over_tls = true;  // it is our own server
+  return raystream::ClientHandshake(std::move(setup));
 }
 
 // The number behind the first `"id":`, or 0.
@@ -119,7 +130,9 @@ class Load {
     replace_all(connection->hello, "{s}", session);
     connection->random = 0x9E3779B97F4A7C15ull * static_cast<std::uint64_t>(index + 1);
     connection->waiting.resize(static_cast<std::size_t>(options_.inflight));
-    connection->out = upgrade_request(url, options_.protocol, options_.header);
+    const std::string raystream(raystream::kSubprotocol);
+    connection->out =
+        upgrade_request(url, options_.cipher ? raystream : options_.protocol, options_.header);
     epoll_event event{};
     event.events = EPOLLIN;
     event.data.ptr = connection.get();
@@ -170,13 +183,35 @@ class Load {
       throw std::runtime_error("no upgrade: " + std::string(rest.substr(0, 200)));
     }
     rest.remove_prefix(end + kEnd.size());
-    if (connection.hello.empty()) {
-      start(connection);
+    if (options_.cipher) {
+      connection.state = Connection::State::shaking;
+      connection.handshake.emplace(handshake_with(*options_.cipher));
+      append_frame(connection.out, Opcode::binary, connection.handshake->hello());
     } else {
-      connection.state = Connection::State::greeting;
-      append_text_frame(connection.out, connection.hello);
+      greet(connection);
     }
     return true;
+  }
+
+  void greet(Connection& connection) {
+    if (connection.hello.empty()) return start(connection);
+    connection.state = Connection::State::greeting;
+    append_message(connection, connection.hello);
+  }
+
+  static void append_message(Connection& connection, std::string_view text) {
+    if (!connection.channel) return append_text_frame(connection.out, text);
+    const auto sealed = connection.channel->sender.seal(raystream::record_type_of(text), text,
+                                                        std::chrono::system_clock::now());
+    if (!sealed) throw std::runtime_error(sealed.error().message);
+    append_frame(connection.out, Opcode::binary, *sealed);
+  }
+
+  void finish_handshake(Connection& connection, std::string_view frame) {
+    auto channel = connection.handshake->finish(frame, std::chrono::system_clock::now());
+    if (!channel) throw std::runtime_error(channel.error().message);
+    connection.channel.emplace(std::move(*channel));
+    greet(connection);
   }
 
   void take_frame(Connection& connection, const Frame& frame) {
@@ -185,15 +220,23 @@ class Load {
           "the server sent a close frame: " +
           std::string(frame.payload.substr(std::min<std::size_t>(frame.payload.size(), 2))));
     }
-    if (frame.opcode != Opcode::text) return;
-    if (connection.state == Connection::State::greeting) {
-      if (frame.payload.find(options_.error_mark) != std::string_view::npos) {
-        throw std::runtime_error("hello was refused: " + std::string(frame.payload));
-      }
-      start(connection);
-      return;
+    if (frame.opcode != (options_.cipher ? Opcode::binary : Opcode::text)) return;
+    if (connection.state == Connection::State::shaking) {
+      return finish_handshake(connection, frame.payload);
     }
-    take_reply(connection, frame.payload);
+    if (!connection.channel) return take_message(connection, frame.payload);
+    const auto opened =
+        connection.channel->receiver.open(frame.payload, std::chrono::system_clock::now());
+    if (!opened) throw std::runtime_error(opened.error().message);
+    take_message(connection, opened->plaintext);
+  }
+
+  void take_message(Connection& connection, std::string_view text) {
+    if (connection.state != Connection::State::greeting) return take_reply(connection, text);
+    if (text.find(options_.error_mark) != std::string_view::npos) {
+      throw std::runtime_error("hello was refused: " + std::string(text));
+    }
+    start(connection);
   }
 
   void take_reply(Connection& connection, std::string_view reply) {
@@ -225,7 +268,7 @@ class Load {
 
   void send_request(Connection& connection, std::uint64_t id) {
     message_.render(scratch_, id, next_random(connection.random));
-    append_text_frame(connection.out, scratch_);
+    append_message(connection, scratch_);
     connection.waiting[(id - 1) % connection.waiting.size()] = {id, Clock::now()};
   }
 

@@ -1,5 +1,6 @@
 // Load: a closed-loop WebSocket load on one thread, against any server that speaks one text frame
-// a request and one a reply, with the request's number in both.
+// a request and one a reply, with the request's number in both. Over raystream.v1 each text is a
+// record, which this thread seals and opens as well.
 //
 // Each connection keeps `inflight` requests on the way: a reply is what sends the next request.
 // A reply is matched by the first `"id":N` in it; frames without the number of a waiting request
@@ -9,8 +10,11 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
+
+#include "net/seal.hpp"
 
 namespace kontract::bench {
 
@@ -21,6 +25,7 @@ struct LoadOptions {
   std::string error_mark = R"("t":"error")";  // a reply that holds this counts as an error
   std::string protocol;                       // Sec-WebSocket-Protocol
   std::string header;                         // one further header line
+  std::optional<Cipher> cipher;               // encrypted, with this one, whoever the server is
   int connections = 8;
   int inflight = 16;
   int sessions = 1;  // connection i is of session i modulo this

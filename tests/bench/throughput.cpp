@@ -28,6 +28,7 @@ struct Load {
   int connections;
   int inflight;
   std::string_view message;
+  std::string cipher = {};  // empty: plain text
 };
 
 // Throws std::runtime_error if the server acknowledges writes before they are on disk.
@@ -51,7 +52,7 @@ class Bench {
                   .rival = "beast_echo",
                   .target = 1.5,
                   .goal = Goal::at_most};
-    const Load load{1, 1, kGet};
+    const Load load{1, 1, kGet, {}};
     run(
         figure, [&] { return measure(kontract(), load).at("p50_us").get<double>(); },
         [&] { return measure(echo(), load).at("p50_us").get<double>(); });
@@ -65,7 +66,7 @@ class Bench {
                   .rival = "beast_echo",
                   .target = 0.6,
                   .goal = Goal::at_least};
-    const Load load{kSessions, 16, kGet};
+    const Load load{kSessions, 16, kGet, {}};
     run(
         figure, [&] { return measure(kontract(), load).at("rate").get<double>(); },
         [&] { return measure(echo(), load).at("rate").get<double>(); });
@@ -79,10 +80,27 @@ class Bench {
                   .rival = "lmdb_put",
                   .target = 0.7,
                   .goal = Goal::at_least};
-    const Load load{kSessions, 16, kSet};
+    const Load load{kSessions, 16, kSet, {}};
     run(
         figure, [&] { return measure(kontract(), load).at("rate").get<double>(); },
         [&] { return put().at("rate").get<double>(); });
+    return figure;
+  }
+
+  // The same load on the same server, encrypted and not.
+  Figure raystream(const std::string& name, std::string_view message, const std::string& cipher) {
+    const bool aes = cipher.starts_with("aes");
+    Figure figure{.name = name + (aes ? "_aes" : "_chacha"),
+                  .what = name + ", 8 x 16 in flight, " + (aes ? "AES" : "ChaCha20") + ", rate",
+                  .unit = "1/s",
+                  .rival = "plain text",
+                  .target = 0.85,
+                  .goal = Goal::at_least};
+    const Load sealed{kSessions, 16, message, cipher};
+    const Load plain{kSessions, 16, message, {}};
+    run(
+        figure, [&] { return measure(kontract(), sealed).at("rate").get<double>(); },
+        [&] { return measure(kontract(), plain).at("rate").get<double>(); });
     return figure;
   }
 
@@ -127,7 +145,8 @@ class Bench {
                                   .inflight = load.inflight,
                                   .sessions = kSessions,
                                   .keys = kKeys,
-                                  .seconds = options_.seconds});
+                                  .seconds = options_.seconds,
+                                  .cipher = load.cipher});
   }
 
   json put() const {
@@ -151,6 +170,14 @@ std::vector<Figure> throughput_figures(const Programs& programs, const Throughpu
   if (options.names.contains("get_1")) figures.push_back(bench.get_1());
   if (options.names.contains("get_128")) figures.push_back(bench.get_128());
   if (options.names.contains("set_128")) figures.push_back(bench.set_128());
+  for (const char* cipher : {"chacha20-poly1305", "aes-256-gcm"}) {
+    if (options.names.contains("raystream_get")) {
+      figures.push_back(bench.raystream("raystream_get", kGet, cipher));
+    }
+    if (options.names.contains("raystream_set")) {
+      figures.push_back(bench.raystream("raystream_set", kSet, cipher));
+    }
+  }
   return figures;
 }
 

@@ -18,7 +18,9 @@ struct ThroughputOptions {
 };
 
 // The names that throughput_figures knows.
-inline const std::set<std::string> kThroughputNames{"get_1", "get_128", "set_128"};
+// raystream_get and raystream_set make a figure for each cipher.
+inline const std::set<std::string> kThroughputNames{"get_1", "get_128", "set_128", "raystream_get",
+                                                    "raystream_set"};
 
 // Never throws for what a program under test does: a figure that could not be had says why.
 std::vector<Figure> throughput_figures(const Programs& programs, const ThroughputOptions& options);

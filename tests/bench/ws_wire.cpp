@@ -80,10 +80,10 @@ std::string upgrade_request(const Url& url, const std::string& protocol,
   return request + "\r\n";
 }
 
-void append_text_frame(std::string& out, std::string_view payload) {
-  constexpr unsigned char kFinalText = 0x81;
+void append_frame(std::string& out, Opcode opcode, std::string_view payload) {
+  constexpr unsigned kFinal = 0x80;
   constexpr unsigned char kMasked = 0x80;
-  out.push_back(static_cast<char>(kFinalText));
+  out.push_back(static_cast<char>(kFinal | static_cast<unsigned>(opcode)));
   if (payload.size() < 126) {
     out.push_back(static_cast<char>(kMasked | payload.size()));
   } else if (payload.size() < 65536) {

@@ -29,9 +29,11 @@ std::string upgrade_request(const Url& url, const std::string& protocol, const s
 
 // Appends one masked frame with `payload`. The mask is zero, which leaves the payload as it is:
 // the server's work is the same and the client saves a pass over the bytes.
-void append_text_frame(std::string& out, std::string_view payload);
-
 enum class Opcode { continuation = 0, text = 1, binary = 2, close = 8, ping = 9, pong = 10 };
+void append_frame(std::string& out, Opcode opcode, std::string_view payload);
+inline void append_text_frame(std::string& out, std::string_view payload) {
+  append_frame(out, Opcode::text, payload);
+}
 
 struct Frame {
   Opcode opcode;

@@ -3,6 +3,7 @@
 //   wsload --url ws://127.0.0.1:8787/ws/s{s} --sessions 8 --conns 8 --inflight 16 --seconds 5
 //          --hello '{"t":"hello","v":1}'
 //          --msg '{"t":"call","id":{id},"fn":"table.set","args":["users","{key}",{data200}]}'
+//          [--cipher chacha20-poly1305|aes-256-gcm]     over raystream.v1
 //
 // Prints one line, or with --json one JSON object: replies per second, latency percentiles in
 // microseconds and errors. Exits 0 if every reply was good, 1 if one was an error or none came,
@@ -10,6 +11,8 @@
 
 #include <cstdio>
 #include <exception>
+#include <optional>
+#include <stdexcept>
 #include <string>
 
 #include "tests/bench/flags.hpp"
@@ -22,6 +25,13 @@ using kontract::bench::Flags;
 using kontract::bench::LoadOptions;
 using kontract::bench::LoadResult;
 
+std::optional<kontract::Cipher> cipher_from(const std::string& name) {
+  if (name.empty()) return std::nullopt;
+  if (name == "chacha20-poly1305") return kontract::Cipher::chacha20_poly1305;
+  if (name == "aes-256-gcm") return kontract::Cipher::aes_256_gcm;
+  throw std::invalid_argument("--cipher knows no " + name);
+}
+
 LoadOptions options_from(const Flags& flags) {
   LoadOptions options;
   options.url = flags.text("--url", options.url);
@@ -30,6 +40,7 @@ LoadOptions options_from(const Flags& flags) {
   options.error_mark = flags.text("--error", options.error_mark);
   options.protocol = flags.text("--protocol", options.protocol);
   options.header = flags.text("--header", options.header);
+  options.cipher = cipher_from(flags.text("--cipher", ""));
   options.connections = flags.count("--conns", options.connections);
   options.inflight = flags.count("--inflight", options.inflight);
   options.sessions = flags.count("--sessions", options.sessions);
@@ -62,7 +73,7 @@ int main(int argc, char** argv) {
   try {
     const Flags flags(argc, argv,
                       {"--url", "--hello", "--msg", "--error", "--protocol", "--header", "--conns",
-                       "--inflight", "--sessions", "--keys", "--seconds", "--warmup"},
+                       "--cipher", "--inflight", "--sessions", "--keys", "--seconds", "--warmup"},
                       {"--json"});
     const LoadOptions options = options_from(flags);
     const LoadResult result = kontract::bench::run_load(options);

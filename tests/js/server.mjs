@@ -33,27 +33,27 @@ export class Server {
   #child;
   #exited;
 
-  constructor(data) {
+  constructor(data, options) {
     this.data = data;
+    this.options = options;
   }
 
-  // Starts a server on `data`, or on a new directory. Rejects, with what the server printed, when
-  // it does not listen in time.
-  static async start(data) {
+  // Starts a server on `data`, or on a new directory, with further options of its command line.
+  // Rejects, with what the server printed, when it does not listen in time.
+  static async start(data, options = []) {
     if (!process.env.SERVER_PROGRAM) throw new Error('SERVER_PROGRAM must name the kontract program');
     if (!data) {
       data = mkdtempSync(join(tmpdir(), 'kontract-js-'));
       Server.#directories.add(data);
     }
-    const server = new Server(data);
+    const server = new Server(data, options);
     await server.#run();
     return server;
   }
 
   async #run() {
-    this.#child = spawn(process.env.SERVER_PROGRAM, ['serve', '--data', this.data, '--port', '0'], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    const args = ['serve', '--data', this.data, '--port', '0', ...this.options];
+    this.#child = spawn(process.env.SERVER_PROGRAM, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     Server.#children.add(this.#child);
     this.#exited = once(this.#child, 'exit').then(([code, signal]) => {
       Server.#children.delete(this.#child);

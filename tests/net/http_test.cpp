@@ -33,7 +33,8 @@ TEST_F(HttpTest, TheServerSaysHowItIsAndWhatItSpeaks) {
   EXPECT_EQ(client.body(), Json({{"status", "ok"}}));
   EXPECT_EQ(client.header("Content-Type"), "application/json");
   EXPECT_EQ(client.request(get("/.well-known/kontract?x=1")), 200);
-  EXPECT_EQ(client.body()["protocols"], Json::array({"kontract.v1+json"}));
+  EXPECT_EQ(client.body()["protocols"], Json::array({"kontract.v1+json", "raystream.v1"}));
+  EXPECT_EQ(client.body()["identity"], server_->identity());
   EXPECT_EQ(client.body()["limits"]["frame_bytes"], options_.frame_bytes_max);
   EXPECT_EQ(client.request(get("/metrics")), 200);
   EXPECT_EQ(client.text(), "kontract_x 1\n");

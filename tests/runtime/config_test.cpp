@@ -208,10 +208,13 @@ TEST(SettingsTest, EverySettingChangesItselfAndNoOther) {
                                                   {"sync|relaxed", "relaxed"},
                                                   {"true|false", "true"},
                                                   {"asio|caf", "caf"},
+                                                  {"off|on|required", "required"},
                                                   {"FILE|JSON", "/jwks.json"}};
   for (const Setting& setting : settings()) {
     SCOPED_TRACE(setting.name);
-    const auto value = setting.name == "log-level" ? "debug" : values.at(setting.type);
+    const auto value = setting.name == "log-level"         ? "debug"
+                       : setting.name == "raystream-rekey" ? "100"
+                                                           : values.at(setting.type);
     ServeOptions options;
     const Status set = setting.set(options, value);
     ASSERT_TRUE(set) << set.error().message;
