@@ -38,6 +38,9 @@ std::span<const BuiltInFunction> built_in_functions() {
       {"table.shift", "table: string", "object?", perms::R_X, "Takes out the first record."},
       {"table.update", "table: string, id: string, partial: object", "boolean", perms::_W_,
        "Merges into a record."},
+      {"tx.begin", "", "object", R__, "Begins a transaction of the connection."},
+      {"tx.commit", "tx: integer", "object", R__, "Makes what a transaction changed, or nothing."},
+      {"tx.rollback", "tx: integer", "boolean", R__, "Ends a transaction without a trace."},
   };
   return functions;
 }

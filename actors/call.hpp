@@ -23,9 +23,16 @@ struct CallOrigin {
   std::shared_ptr<const CallOrigin> before = nullptr;
 };
 
+namespace detail {
+class TransactionPart;
+}
+
+using ConnectionNo = std::uint64_t;  // 0: no connection that could have transactions
+
 enum class CallKind : std::uint8_t {
   function,  // run `function` with `args`
   open,      // wake the session, create it if it is absent; answers {"sid":"...","txid":N}
+  leave,     // its connection has ended, and so do that one's transactions
 };
 
 struct Call {
@@ -41,6 +48,10 @@ struct Call {
   Txid told_txid = 0;
   std::shared_ptr<const CallOrigin> origin = nullptr;  // null: it came from outside
   std::shared_ptr<struct CallKey> key = nullptr;       // actors/call_key.hpp; null: none
+  ConnectionNo connection = 0;
+  Txid tx = 0;  // runs in this transaction of the connection; 0: in its own
+  Txid at = 0;  // reads what was there after this transaction; 0: what is there
+  std::shared_ptr<detail::TransactionPart> part = nullptr;  // filled by the session: tx's
   Reply reply = {};
 
   bool expired() const { return Clock::now() > deadline; }

@@ -43,11 +43,17 @@ struct Context {
   Perm perm = perms::none;                                // peer's, or less
   Txid current_txid = 0;                                  // filled by the session
   Txid oldest_reader = 0;                                 // filled by the session; see Access
+  Txid present = 0;                                       // the same, of a call that reads the past
 };
 
 inline Access access_of(const Context& context) {
-  return {context.session->sid, context.peer->owner, context.current_txid, context.perm,
-          context.oldest_reader};
+  Access access{context.session->sid, context.peer->owner, context.current_txid, context.perm,
+                context.oldest_reader};
+  if (context.present != 0) {
+    access.stand = Access::Stand::past;
+    access.present = context.present;
+  }
+  return access;
 }
 
 }  // namespace kontract

@@ -83,6 +83,7 @@ void SessionDO::destroyed(bool gone) {
     txids_.reset();
     tables_.clear();
     transactions_.clear();
+    begun_ = {};
     replies_ = nullptr;
     registry_ticket_ = 0;
     reload_wanted_ = false;

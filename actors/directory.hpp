@@ -35,6 +35,8 @@ struct SessionOptions {
   std::chrono::milliseconds idle{limits::kSessionIdle};  // passivated after so long without a call
   std::size_t calls_in_flight_max = limits::kCallsPerSessionMax;
   std::size_t open_transactions_max = limits::kOpenTransactionsMax;
+  std::chrono::milliseconds transaction_idle{5'000};   // one is rolled back so long after its last
+  std::chrono::milliseconds transaction_time{60'000};  // call, and so long after its begin
   // What the program added (actors/backend.hpp); null: nothing. REQUIRES: checked.
   std::shared_ptr<const class Backend> backend = nullptr;
   bool owners_create_tables = false;  // table.create/drop without ugroup admin

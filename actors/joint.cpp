@@ -30,6 +30,7 @@ void Joint::finish(Report report) {
   }
   if (report.error && (!error_ || report.error->first < error_->first))
     error_ = std::move(report.error);
+  if (report.stale && !stale_) stale_ = std::move(report.stale);
   batch_.merge(std::move(report.staged));
   observed_ = std::max(observed_, report.observed);
   if (report.notify) notify_.push_back(std::move(report.notify));
@@ -45,6 +46,7 @@ void Joint::abandon() {
 
 void Joint::settle(std::unique_lock<std::mutex> lock) {
   settled_ = true;
+  if (!error_ && stale_ && !batch_.empty()) error_.emplace(0, *std::move(stale_));
   if (!error_ && batch_.bytes() > limits::kBatchBytesMax) {
     error_.emplace(0, Error(Errc::too_large,
                             "The batch writes " + std::to_string(batch_.bytes()) +

@@ -40,6 +40,7 @@ class Joint {
   struct Report {
     std::vector<std::pair<std::size_t, JsonText>> results;  // slot, result
     std::optional<std::pair<std::size_t, Error>> error;     // slot, first error
+    std::optional<Error> stale;  // an error if the call writes anything, in whichever table
     WriteBatch staged;
     Ticket observed = 0;
     Notify notify;
@@ -65,6 +66,7 @@ class Joint {
   bool settled_ = false;
   std::vector<JsonText> results_;
   std::optional<std::pair<std::size_t, Error>> error_;  // the one with the lowest slot
+  std::optional<Error> stale_;
   std::size_t result_bytes_ = 0;
   WriteBatch batch_;
   Ticket observed_ = 0;
@@ -80,19 +82,28 @@ class JointPart {
     Json args;
   };
 
-  JointPart(std::shared_ptr<Joint> joint, std::vector<Operation> operations)
-      : joint_(std::move(joint)), operations_(std::move(operations)) {}
+  JointPart(std::shared_ptr<Joint> joint, std::vector<Operation> operations,
+            std::shared_ptr<detail::TransactionPart> of = nullptr, bool commits = false)
+      : joint_(std::move(joint)),
+        operations_(std::move(operations)),
+        transaction_(std::move(of)),
+        commits_(commits) {}
   ~JointPart();
   JointPart(const JointPart&) = delete;
   JointPart& operator=(const JointPart&) = delete;
 
   const std::vector<Operation>& operations() const { return operations_; }
+  // Of a connection's transaction in which they run, or null; whether this is its end.
+  const std::shared_ptr<detail::TransactionPart>& transaction() const { return transaction_; }
+  bool commits() const { return commits_; }
   const std::shared_ptr<Joint>& joint() const { return joint_; }
   void finish(Joint::Report report);
 
  private:
   std::shared_ptr<Joint> joint_;
   std::vector<Operation> operations_;
+  const std::shared_ptr<detail::TransactionPart> transaction_;
+  const bool commits_;
   bool finished_ = false;
 };
 

@@ -101,7 +101,8 @@ void SessionDO::start_joint(
   const auto joint =
       std::make_shared<Joint>(call, log_, epoch_, parts.size(), slots, std::move(combine));
   for (auto& [id, operations] : parts) {
-    const JointPartPtr part = std::make_shared<JointPart>(joint, std::move(operations));
+    const JointPartPtr part = std::make_shared<JointPart>(
+        joint, std::move(operations), call->tx != 0 ? part_of(*call, id) : nullptr);
     lent_.erase(id);
     caf::anon_send(actor_of(*find_table(id)), part);
   }

@@ -103,6 +103,7 @@ void SessionDO::on_exit() {
   abandon_function();
   returning_.clear();
   aside_.clear();
+  begun_ = {};  // whose transactions know this actor
   for (const auto& [id, entry] : tables_) {
     if (entry.actor) caf::anon_send(entry.actor, TableClose{});
   }
@@ -200,11 +201,19 @@ void SessionDO::release_calls() {
 }
 
 void SessionDO::dispatch(const CallPtr& call) {
+  if (call->kind == CallKind::leave) return leave(*call);
   if (call->expired()) return call->reply.fail(ran_out_of_time());
   if (Status loaded = ensure_loaded(); !loaded) return call->reply.fail(std::move(loaded).error());
   call->context.session = facts_;
   if (call->kind == CallKind::open) return open(*call);
+  if (call->tx != 0 || call->at != 0) {
+    if (Status may = check_apart(*call); !may) return call->reply.fail(std::move(may).error());
+  }
   if (call->key) {
+    if (call->tx != 0 || call->at != 0 || call->function.starts_with("tx.")) {
+      return call->reply.fail(Error(Errc::invalid_request, "A call of a transaction takes no key",
+                                    "Repeat the whole transaction."));
+    }
     call->key->fingerprint = call_fingerprint(call->context.peer->user, call->function, call->args);
   }
   if (const TableFunction* function = find_table_function(call->function)) {
@@ -213,6 +222,7 @@ void SessionDO::dispatch(const CallPtr& call) {
   if (call->function == "session.destroy") return destroy(call);
   if (call->function == "table.batch") return batch(call);
   if (call->function == "table.list") return list(call);
+  if (call->function.starts_with("tx.")) return transaction(call);
   if (call->function == "table.alter") return alter(call);
   if (call->function == "schema.apply") return schema_apply(call);
   if (call->function == "registry.exec") return registry_exec(*call);
@@ -239,6 +249,7 @@ Status SessionDO::admit(Call& call, Perm needs, Perm may_need, std::string_view 
   if (!admin_to.empty()) {
     if (Status may = check_admin(call, admin_to); !may) return may;
   }
+  if (call.tx != 0 || call.at != 0) return admit_apart(call);
   if (call.key) {
     if (Status first = check_repeat(call); !first) return first;
   }
@@ -274,6 +285,7 @@ void SessionDO::to_table(const CallPtr& call, const TableFunction& function) {
   TableEntry* entry = find_table_of(*call, id);
   if (entry == nullptr) return not_found(*call, id);
   lent_.erase(id);
+  if (call->tx != 0) call->part = part_of(*call, id);
   caf::anon_send(actor_of(*entry), call);
 }
 

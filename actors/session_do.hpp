@@ -21,6 +21,7 @@
 #include "actors/directory.hpp"
 #include "actors/kept_replies.hpp"
 #include "actors/living.hpp"
+#include "actors/open_transactions.hpp"
 #include "actors/table_actor.hpp"
 #include "actors/table_loan.hpp"
 #include "actors/transactions.hpp"
@@ -214,6 +215,20 @@ class SessionDO final : public SessionAddress::base {
   bool holds_calls() const { return altering_ || reloading_ || running_ || destroying_; }
   void release_calls();
 
+  // Calls of transactions that connections have begun, and those that read the past:
+  // actors/tx_call.cpp.
+  Status check_apart(const Call& call);
+  Status admit_apart(Call& call);
+  Result<OpenTransactions::One*> find_transaction(const Call& call, Txid txid);
+  std::shared_ptr<detail::TransactionPart> part_of(const Call& call, const std::string& table);
+  void transaction(const CallPtr& call);
+  void begin_transaction(Call& call);
+  void commit_transaction(const CallPtr& call, Txid txid);
+  void drop_transaction(Txid txid, std::string why);
+  void leave(Call& call);
+  void end_overdue_transactions();
+  void watch_transactions();
+
   // Tables.
   TableEntry* find_table(std::string_view id);
   TableEntry* find_table_of(const Call& call, std::string_view id);  // of the caller's owner
@@ -259,6 +274,8 @@ class SessionDO final : public SessionAddress::base {
   Transactions transactions_;
   std::shared_ptr<KeptReplies> replies_;  // null until a call has a key
   bool forgetting_ = false;               // a round of forget_replies() waits to be applied
+  OpenTransactions begun_;                // those of transactions_ that connections have begun
+  std::optional<Clock::time_point> transaction_tick_;  // a tick that comes for them
 
   // Tables that backend functions use: at hand until their actors are needed for something else.
   LentTables lent_;

@@ -123,6 +123,7 @@ void SessionDO::maintain_tables() {
 
 void SessionDO::tick(bool timer) {
   if (timer) tick_scheduled_ = false;
+  end_overdue_transactions();
   const bool stopping = SessionActorAccess::stopping(*handle_);
   if (stopping) wake_sleepers();
   const bool idle = stopping || Clock::now() - last_used_ >= options_.idle;

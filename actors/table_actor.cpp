@@ -5,6 +5,7 @@
 
 #include "actors/call_key.hpp"
 #include "actors/detail/send_when.hpp"
+#include "actors/detail/transaction_part.hpp"
 #include "actors/detail/workers.hpp"
 #include "actors/settle.hpp"
 #include "storage/index_registry.hpp"
@@ -141,6 +142,7 @@ void TableActor::run_call(const CallPtr& call) {
 bool TableActor::run_function(Call& call, std::chrono::milliseconds sql_time) {
   const TableFunction* function = find_table_function(call.function);
   KONTRACT_ASSERT(function != nullptr);  // the session looked it up
+  if (call.part) return run_in_transaction(call, *function, sql_time);
   const Txid txid = call.told_txid;
   if (Status begun = begin(call); !begun) {
     call.reply.fail(std::move(begun).error(), txid);
@@ -209,6 +211,8 @@ void TableActor::take_back(std::unique_ptr<Table> table) {
 }
 
 void TableActor::run_part(JointPart& part) {
+  if (part.commits()) return run_commit(part);
+  if (part.transaction()) return run_part_in_transaction(part);
   Joint::Report report;
   Status status = ensure_open();
   if (status && part.joint()->call().expired()) status = ran_out_of_time();
@@ -344,7 +348,9 @@ Status TableActor::execute(const JointPart::Operation& operation, Joint::Report&
 void TableActor::settle_gate(const Outcome& outcome) {
   if (!gate_) return;  // restarted meanwhile
   gate_.reset();
-  if (outcome.committed) {
+  if (const auto part = std::exchange(proposed_, nullptr)) {
+    part->settle(outcome.committed);
+  } else if (outcome.committed) {
     table_->seal(outcome.ticket);
   } else {
     table_->rollback();
@@ -410,6 +416,7 @@ Status TableActor::ensure_open() {
 void TableActor::restart() {
   if (gate_) gate_->abandon();
   gate_.reset();
+  proposed_.reset();
   table_.reset();
   barrier_ = shard_.log().appended();
   wait_for_barrier();

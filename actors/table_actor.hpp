@@ -132,6 +132,11 @@ class TableActor final : public TableAddress::base {
   void lend(LendEnd& end);
   void take_back(std::unique_ptr<Table> table);
   void run_part(JointPart& part);
+  // Of transactions that connections have begun: actors/tx_table.cpp.
+  bool run_in_transaction(Call& call, const TableFunction& function,
+                          std::chrono::milliseconds sql_time);
+  void run_part_in_transaction(JointPart& part);
+  void run_commit(JointPart& part);
   void set_row(const TableRow& row);
   void run_alter(TableAlter& alter);
   void check_away(const TableAlter& alter);
@@ -165,6 +170,7 @@ class TableActor final : public TableAddress::base {
   bool collecting_ = false;            // a continued TableMaintain is under way
   bool index_turn_ = false;            // the last round was one of indexes, not of garbage
   std::shared_ptr<Joint> gate_;        // waits for this joint's Outcome
+  std::shared_ptr<detail::TransactionPart> proposed_;  // by gate_, instead of what table_ staged
   std::deque<Work> waiting_;
   Living living_;
 };

@@ -37,12 +37,17 @@ void Client::call(std::string_view function, Json args, Callback done) {
 }
 
 Result<CallResult> Client::call(std::string_view function, Json args) {
+  return wait(function, std::move(args), 0);
+}
+
+Result<CallResult> Client::wait(std::string_view function, Json args, std::uint64_t tx) {
   if (impl_->loop->on_thread()) return on_own_thread();
   // Shared, as this thread may be gone on while the other one is still inside set_value.
   const auto answered = std::make_shared<std::promise<Result<CallResult>>>();
   auto answer = answered->get_future();
-  call(function, std::move(args),
-       [answered](Result<CallResult> result) { answered->set_value(std::move(result)); });
+  impl_->loop->submit(
+      function, args,
+      [answered](Result<CallResult> result) { answered->set_value(std::move(result)); }, tx);
   return answer.get();
 }
 

@@ -82,6 +82,14 @@ struct Welcome {
   std::chrono::milliseconds call_timeout_max{limits::kCallTimeoutMax};
 };
 
+// How often Client::transact begins again, and how long it waits before that: a time between 0 and
+// a bound, which doubles from `backoff_min` to `backoff_max` with each conflict.
+struct TransactOptions {
+  int attempts_max = 20;
+  std::chrono::milliseconds backoff_min{2};
+  std::chrono::milliseconds backoff_max{250};
+};
+
 class Client {
  public:
   using Callback = std::function<void(Result<CallResult>)>;
@@ -111,6 +119,17 @@ class Client {
   class Awaitable;
   Awaitable async_call(std::string_view function, Json args);
 
+  // Runs `work` in a transaction: what its calls read is as of one moment, and what they write
+  // happens at one moment with that still being so, or not at all. Commits if `work` returns
+  // success; gives the txid of the commit. If something that it read was changed meanwhile, or the
+  // connection was lost, all of it runs again, so `work` must be fit to run more than once. Rolls
+  // back what ends with an error or an exception, which is passed on. Not on the client's thread.
+  // Errors: what `work` returned; txn_conflict after the last attempt; timeout if the connection
+  // was lost while the commit was under way, so that nobody knows its outcome; what tx.begin says.
+  class Transaction;
+  using Work = std::function<Status(Transaction&)>;
+  Result<std::uint64_t> transact(const Work& work, const TransactOptions& options = {});
+
   // Told of every change of the connection: true when welcomed, false when lost; and at once, if it
   // is welcomed already. Called on the client's thread.
   void on_connection(std::function<void(bool)> handler);
@@ -119,7 +138,24 @@ class Client {
 
  private:
   struct Impl;
+  Result<CallResult> wait(std::string_view function, Json args, std::uint64_t tx);
+  Result<std::uint64_t> transact_once(const Work& work, bool& again);
   std::shared_ptr<Impl> impl_;
+};
+
+class Client::Transaction {
+ public:
+  // As Client::call, in the transaction.
+  Result<CallResult> call(std::string_view function, Json args);
+  std::uint64_t tx() const { return tx_; }
+
+ private:
+  friend class Client;
+  Transaction(Client& client, std::uint64_t tx) : client_(client), tx_(tx) {}
+
+  Client& client_;
+  const std::uint64_t tx_;
+  std::optional<Error> broken_;  // why it cannot be committed any more
 };
 
 class Client::Awaitable {

@@ -69,9 +69,12 @@ Result<CallMessage> decode_call(Json& object, MessageId id, const DecodeLimits& 
     if (!args->is_array()) return invalid("call: args must be an array");
     call.args = std::move(*args);
   }
-  if (member(object, "tx") != nullptr) {
-    return Error{Errc::txid_invalid, "call: no transaction is open with this tx",
-                 "This version of the server has no transactions; leave tx out."};
+  for (const auto& [name, txid] : {std::pair{"tx", &call.tx}, std::pair{"at", &call.at}}) {
+    const Json* given = member(object, name);
+    if (given == nullptr) continue;
+    const auto number = safe_integer(given, 1);
+    if (!number) return invalid(std::string("call: ") + name + " must be a txid");
+    *txid = *number;
   }
   if (const Json* key = member(object, "key")) {
     if (!key->is_string()) return invalid("call: key must be a string");

@@ -41,6 +41,8 @@ struct CallMessage {
   std::optional<std::chrono::milliseconds> timeout;
   std::string key;                               // empty: none; else valid
   std::optional<std::chrono::milliseconds> age;  // of a repeat, with a key
+  Txid tx = 0;                                   // 0: none
+  Txid at = 0;                                   // 0: none
 };
 
 struct Subscribe {

@@ -257,6 +257,10 @@ std::vector<Setting> make_settings() {
                                "Most of these in one session; the oldest go earlier"));
   all.push_back(size_setting("reply-bytes-max", sessions(&SessionOptions::reply_bytes_max),
                              "Most bytes of them in one session; likewise"));
+  all.push_back(duration_setting("transaction-idle", sessions(&SessionOptions::transaction_idle),
+                                 "A transaction without a call for so long is rolled back"));
+  all.push_back(duration_setting("transaction-time", sessions(&SessionOptions::transaction_time),
+                                 "And so long after its begin, whatever it does"));
   all.push_back(choice_setting<bool>(
       "owners-create-tables", sessions(&SessionOptions::owners_create_tables),
       {{"true", true}, {"false", false}}, "Who is not in ugroup admin may create and drop tables"));

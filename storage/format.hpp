@@ -141,6 +141,8 @@ struct DocumentKey {
 struct CountRow {
   std::uint64_t records = 0;
   Txid changed = 0;  // the last transaction that changed `records`
+  // Reads at this txid or a later one find all that they see; 0: not known.
+  Txid exact_from = 0;
 };
 
 Key table_key(SessionNo session, std::string_view id);

@@ -176,8 +176,9 @@ std::string table_value(const Key& key, const TableRow& row) {
 std::string dropped_value(const Key& key) { return seal(Keyspace::registry, key, begin_value(0)); }
 
 std::string count_value(const Key& key, const CountRow& row) {
-  ByteWriter out = begin_value(16);
+  ByteWriter out = begin_value(24);
   out.be(row.records).be(row.changed);
+  if (row.exact_from != 0) out.be(row.exact_from);
   return seal(Keyspace::registry, key, std::move(out));
 }
 
@@ -277,6 +278,7 @@ Result<CountRow> parse_count(std::string_view key, std::string_view value) {
   CountRow row;
   row.records = in.be<std::uint64_t>();
   row.changed = in.be<Txid>();
+  if (in.left() > 0) row.exact_from = in.be<Txid>();
   if (!in.done()) return bad_value(Keyspace::registry, key);
   return row;
 }

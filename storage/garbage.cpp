@@ -87,15 +87,16 @@ Result<bool> Collector::taken_up_later(const format::GarbageKey& garbage, std::s
 
 }  // namespace
 
-Result<bool> collect_garbage(const ReadTxn& txn, SessionNo session, TableNo table,
-                             const GarbageBounds& bounds, const IndexSet& indexes,
-                             const IndexOverlay& pending, WriteBatch& batch) {
+Result<GarbageRound> collect_garbage(const ReadTxn& txn, SessionNo session, TableNo table,
+                                     const GarbageBounds& bounds, const IndexSet& indexes,
+                                     const IndexOverlay& pending, WriteBatch& batch) {
+  GarbageRound round;
   auto rows = txn.cursor(Keyspace::garbage);
   if (!rows) return std::move(rows).error();
   const format::Key prefix = format::rows_prefix(session, table);
   auto on_row = rows->seek(prefix);
-  if (!on_row) return on_row;
-  if (!*on_row || !rows->key().starts_with(prefix.view())) return false;
+  if (!on_row) return std::move(on_row).error();
+  if (!*on_row || !rows->key().starts_with(prefix.view())) return round;
 
   auto versions = txn.cursor(Keyspace::versions);
   if (!versions) return std::move(versions).error();
@@ -108,16 +109,20 @@ Result<bool> collect_garbage(const ReadTxn& txn, SessionNo session, TableNo tabl
     auto superseded_ms = format::parse_garbage(rows->key(), rows->value());
     if (!superseded_ms) return std::move(superseded_ms).error();
     // Later rows were superseded later.
-    if (garbage->superseding >= bounds.oldest_reader) return false;
-    if (*superseded_ms > bounds.superseded_ms) return false;
-    if (batch.ops().size() + row_ops_max > ops_end) return true;
+    if (garbage->superseding >= bounds.oldest_reader) return round;
+    if (*superseded_ms > bounds.superseded_ms) return round;
+    if (batch.ops().size() + row_ops_max > ops_end) {
+      round.more = true;
+      return round;
+    }
     if (auto removed = collector.remove(*garbage); !removed) {
       return std::move(removed).error();
     }
     batch.erase(Keyspace::garbage, std::string(rows->key()));
+    round.collected = garbage->superseding;
   }
-  if (!on_row) return on_row;
-  return false;
+  if (!on_row) return std::move(on_row).error();
+  return round;
 }
 
 }  // namespace kontract

@@ -34,10 +34,14 @@ struct GarbageBounds {
   std::size_t ops_max = 0;         // operations to add to the batch at most
 };
 
-// Returns whether more is left that could go now.
+struct GarbageRound {
+  bool more = false;   // is left that could go now
+  Txid collected = 0;  // the highest txid that superseded what goes; 0: nothing goes
+};
+
 // REQUIRES: each entry that is put by a batch that `txn` does not show is in `pending`.
-Result<bool> collect_garbage(const ReadTxn& txn, SessionNo session, TableNo table,
-                             const GarbageBounds& bounds, const IndexSet& indexes,
-                             const IndexOverlay& pending, WriteBatch& batch);
+Result<GarbageRound> collect_garbage(const ReadTxn& txn, SessionNo session, TableNo table,
+                                     const GarbageBounds& bounds, const IndexSet& indexes,
+                                     const IndexOverlay& pending, WriteBatch& batch);
 
 }  // namespace kontract

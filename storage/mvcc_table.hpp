@@ -59,6 +59,10 @@ class MvccTable final : public Table {
   std::vector<RecordChange> changes() const override { return staged_.changes(); }
   Status redo(const std::vector<RecordChange>& changes) override;
   Status require_unchanged(std::string_view id) override;
+  Status require_as_read(const ReadLog& log) override;
+  void log_reads(ReadLog& log) override { reads_ = &log; }
+  std::shared_ptr<StagedOverlay> lift() override;
+  Status lay(std::shared_ptr<StagedOverlay> overlay) override;
   Txid last_write() const override { return last_write_; }
 
   Result<bool> collect_garbage(Txid oldest_reader, std::chrono::system_clock::time_point now,
@@ -133,6 +137,19 @@ class MvccTable final : public Table {
                                 bool descending, Snapshot& snapshot);
   Result<bool> marked(IndexNo index, const ReadTxn& txn) const;
 
+  // For the log of reads, if there is one.
+  void note_read(std::string_view id) {
+    if (reads_ != nullptr) reads_->note(id);
+  }
+  void note_read(const IndexScan::Range& range) {
+    if (reads_ != nullptr) reads_->note_range(index_state_, range.from, range.to);
+  }
+  void note_all_read() {
+    if (reads_ != nullptr) reads_->note_all();
+  }
+  Status require_unwritten();
+  Status require_unchanged(const ReadLog::Range& range, std::size_t& looks);
+
   // Indexes: storage/table_indexes.cpp.
   Result<IndexEntries> entries_to_put(std::string_view id, const RecordState& before,
                                       std::string_view data);
@@ -163,6 +180,12 @@ class MvccTable final : public Table {
 
   void changed() { batch_built_ = false; }
   bool collects_at_once() const;
+  bool keeps_versions() const;
+  Status require_past(Txid present);
+  // What the stored row says of exact_from_: nothing, if versions go without a word.
+  Txid told_exact_from() const;
+  format::CountRow count_row() const;
+  void indexes_changed();
 
   Shard& shard_;
   CommitLog& log_;
@@ -177,6 +200,7 @@ class MvccTable final : public Table {
   format::CountRow count_;   // after all that is sealed
   Ticket count_ticket_ = 0;  // of the last batch that changed it
   Txid last_write_ = 0;      // transactions write in the order of their txids
+  Txid exact_from_ = 0;      // as in CountRow, of all that is sealed
   DeadOrders dead_orders_;   // what pop and shift have passed over
 
   IndexSet indexes_;
@@ -189,12 +213,15 @@ class MvccTable final : public Table {
   };
   static constexpr Ticket kNotTaken = ~Ticket{0};
   Build build_;
+  std::uint64_t index_state_ = 0;  // another for each that any table's indexes were in
 
   // The transaction.
   enum class Stage : std::uint8_t { none, begun, taken } stage_ = Stage::none;
   Perm perm_ = perms::none;
   Txid current_ = 0;
   Txid oldest_reader_ = 0;
+  Access::Stand stand_ = Access::Stand::present;
+  ReadLog* reads_ = nullptr;  // maybe
   Ticket observed_ = 0;
   std::size_t writes_ = 0;
   mutable StagedSet staged_{indexes_};

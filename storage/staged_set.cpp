@@ -1,6 +1,7 @@
 #include "storage/staged_set.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "storage/wall_clock.hpp"
 
@@ -43,10 +44,12 @@ const RecordState* StagedSet::find(std::string_view id) const {
   return record == records_.end() ? nullptr : &record->second.state;
 }
 
-std::vector<RecordChange> StagedSet::changes() const {
+std::vector<RecordChange> StagedSet::changes() const { return changes_of(records_); }
+
+std::vector<RecordChange> StagedSet::changes_of(const Records& records) {
   std::vector<RecordChange> changes;
   std::vector<Records::const_iterator> put;
-  for (auto record = records_.begin(); record != records_.end(); ++record) {
+  for (auto record = records.begin(); record != records.end(); ++record) {
     const Entry& entry = record->second;
     if (entry.base.live() && !entry.same_order()) changes.push_back({record->first, std::nullopt});
     if (entry.state.live()) put.push_back(record);
@@ -225,14 +228,16 @@ void StagedSet::add_delete(const Frame& frame, std::string_view id, Entry& entry
 
 WriteBatch StagedSet::batch(const Frame& frame, const format::CountRow& count) {
   WriteBatch batch;
+  collects_ = false;
   for (auto& [id, entry] : records_) {
     if (entry.state.live()) {
       add_version(frame, id, entry, batch);
     } else {
       add_delete(frame, id, entry, batch);
     }
+    collects_ = collects_ || entry.base_erased;
   }
-  if (count_delta_ != 0) {
+  if (count_delta_ != 0 || frame.put_count) {
     const format::Key key = format::count_key(frame.session, frame.table);
     batch.put(Keyspace::registry, key.str(), format::count_value(key, count));
   }
@@ -257,6 +262,29 @@ void StagedSet::clear() {
   count_delta_ = 0;
   inserts_ = 0;
   bytes_ = 0;
+}
+
+StagedOverlay::StagedOverlay(StagedSet& from, std::size_t writes, std::uint64_t indexes)
+    : writes_(writes),
+      indexes_(indexes),
+      records_(std::exchange(from.records_, {})),
+      orders_(std::exchange(from.orders_, {})),
+      overlay_(std::exchange(from.overlay_, {})),
+      count_delta_(from.count_delta_),
+      inserts_(from.inserts_),
+      bytes_(from.bytes_) {
+  from.clear();
+}
+
+void StagedOverlay::put_back(StagedSet& to) {
+  KONTRACT_ASSERT(to.empty());
+  to.clear();
+  to.records_ = std::exchange(records_, {});
+  to.orders_ = std::exchange(orders_, {});
+  to.overlay_ = std::exchange(overlay_, {});
+  to.count_delta_ = count_delta_;
+  to.inserts_ = inserts_;
+  to.bytes_ = bytes_;
 }
 
 }  // namespace kontract

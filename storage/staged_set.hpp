@@ -27,6 +27,7 @@ class StagedSet {
     Txid txid = 0;
     // Nobody can see what this transaction supersedes: it goes in the same batch.
     bool collect_at_once = false;
+    bool put_count = false;  // also if the number of records stays the same
   };
 
   // `indexes` are those of the table, and stay as they are while anything is staged.
@@ -65,10 +66,15 @@ class StagedSet {
   // The rows that change. Notes in the entries what will be `alone`.
   WriteBatch batch(const Frame& frame, const format::CountRow& count);
 
+  // Whether the batch that was built last takes out versions that it supersedes.
+  bool collects() const { return collects_; }
+
   void seal(Ticket ticket, Txid txid, PendingSet& pending);
   void clear();
 
  private:
+  friend class StagedOverlay;
+
   struct Entry {
     RecordState base;  // below the transaction; without data
     RecordState state;
@@ -87,6 +93,7 @@ class StagedSet {
   Records::iterator touch(std::string_view id, const RecordState& before);
   void show(Records::iterator record);
   void hide(Entry& entry);
+  static std::vector<RecordChange> changes_of(const Records& records);
   static void add_version(const Frame& frame, std::string_view id, Entry& entry, WriteBatch& batch);
   static void add_delete(const Frame& frame, std::string_view id, Entry& entry, WriteBatch& batch);
 
@@ -99,6 +106,32 @@ class StagedSet {
   std::uint64_t generation_ = 0;
   std::size_t bytes_ = 0;  // of ids, data and entries
   std::size_t bytes_max_ = limits::kBatchBytesMax;
+  bool collects_ = false;
+};
+
+// What a transaction that stands apart has staged, out of the table between two of its steps.
+class StagedOverlay {
+ public:
+  // Takes all that is staged, which leaves nothing. `indexes` names the state of the table's
+  // indexes: put back under another one, entries would be missing.
+  StagedOverlay(StagedSet& from, std::size_t writes, std::uint64_t indexes);
+
+  void put_back(StagedSet& to);  // REQUIRES: nothing is staged there
+
+  std::vector<RecordChange> changes() const { return StagedSet::changes_of(records_); }
+  std::size_t bytes() const { return bytes_; }
+  std::size_t writes() const { return writes_; }
+  std::uint64_t indexes() const { return indexes_; }
+
+ private:
+  const std::size_t writes_;
+  const std::uint64_t indexes_;
+  StagedSet::Records records_;  // nodes stay where they are: the rest has views of them
+  PendingSet::Orders orders_;
+  IndexOverlay overlay_;
+  std::int64_t count_delta_ = 0;
+  std::uint64_t inserts_ = 0;
+  std::size_t bytes_ = 0;
 };
 
 }  // namespace kontract

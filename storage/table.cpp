@@ -1,5 +1,6 @@
 #include "storage/table.hpp"
 
+#include <atomic>
 #include <limits>
 
 #include "storage/garbage.hpp"
@@ -10,6 +11,9 @@ namespace kontract {
 namespace {
 
 constexpr Txid kAfterAll = std::numeric_limits<Txid>::max();  // reads the newest
+// Records that are looked at to learn whether ranges of an index are as they were; beyond it, any
+// change of the table counts as one.
+constexpr std::size_t kRangeLooksMax = 10'000;
 
 std::string_view perm_text(Perm perm) {
   constexpr std::string_view kTexts[] = {"___", "__X", "_W_", "_WX", "R__", "R_X", "RW_", "RWX"};
@@ -20,6 +24,11 @@ Status require_object(const Json& data) {
   if (data.is_object()) return {};
   return Error{Errc::invalid_request,
                std::string("Data is a JSON object; this is of type ") + data.type_name()};
+}
+
+Error only_reads() {
+  return {Errc::invalid_request, "A call with `at` only reads",
+          "Leave `at` out to change records."};
 }
 
 // The text to store of a record's data.
@@ -63,8 +72,10 @@ Status MvccTable::load() {
   auto indexes = load_indexes(*txn, session_, row_.no);
   if (!indexes) return std::move(indexes).error();
   indexes_ = IndexSet(*std::move(indexes));
+  indexes_changed();
   restart_build();
   count_ = *count;
+  if (exact_from_ == 0) exact_from_ = keeps_versions() ? count_.exact_from : 0;
   count_ticket_ = 0;
   dead_orders_.clear();
   last_write_ = std::max(last_write_, count_.changed);
@@ -94,10 +105,14 @@ Status MvccTable::begin(const Access& access) {
   }
   pending_.drop_applied(applied);
 
+  current_ = access.current_txid;
+  if (access.stand == Access::Stand::past) {
+    if (Status exact = require_past(access.present); !exact) return exact;
+  }
   stage_ = Stage::begun;
   perm_ = *access.perm;
-  current_ = access.current_txid;
   oldest_reader_ = access.oldest_reader;
+  stand_ = access.stand;
   return {};
 }
 
@@ -126,7 +141,8 @@ Status MvccTable::admit(Perm needed, std::string_view function, bool frees_space
   if (account_ && !frees_space) {
     if (auto admitted = account_->admit_bytes(); !admitted) return admitted;
   }
-  if (current_ <= last_write_) return conflict(last_write_);
+  if (stand_ == Access::Stand::past) return only_reads();
+  if (stand_ == Access::Stand::present && current_ <= last_write_) return conflict(last_write_);
   if (writes_ == limits::kChangesPerTransactionMax) {
     return Error{Errc::too_large,
                  "A transaction makes at most " +
@@ -174,6 +190,7 @@ Result<RecordState> MvccTable::visible_record(std::string_view id, Snapshot& sna
 
 Result<RecordState> MvccTable::record_to_change(std::string_view id, Snapshot& snapshot) {
   if (const RecordState* own = staged_.find(id)) return *own;
+  note_read(id);
   auto newest = committed_record(id, kAfterAll, snapshot);
   if (!newest) return newest;
   if (newest->txid >= current_) {
@@ -196,14 +213,41 @@ Result<Json> MvccTable::parse_data(std::string_view id, const RecordState& recor
                          "its data is not a JSON object");
 }
 
-bool MvccTable::collects_at_once() const {
-  return current_ < oldest_reader_ && shard_.options().version_retention.count() == 0;
+// The row of counts, as of the transaction that is open.
+format::CountRow MvccTable::count_row() const {
+  format::CountRow count = count_;
+  if (const std::int64_t delta = staged_.count_delta(); delta != 0) {
+    count.records += static_cast<std::uint64_t>(delta);
+    count.changed = current_;
+  }
+  count.exact_from = told_exact_from();
+  if (count.exact_from == 0 && keeps_versions()) count.exact_from = current_;
+  return count;
 }
+
+Txid MvccTable::told_exact_from() const { return keeps_versions() ? exact_from_ : 0; }
+
+bool MvccTable::keeps_versions() const { return shard_.options().version_retention.count() > 0; }
+
+Status MvccTable::require_past(Txid present) {
+  // Nobody knows what an earlier owner of the table collected; it did so before now.
+  if (exact_from_ == 0) exact_from_ = present;
+  if (current_ >= exact_from_) return {};
+  return Error{Errc::txid_invalid,
+               "Table " + row_.id + " does not keep all that was there as of transaction " +
+                   std::to_string(current_ - 1) + " any more; it does as of " +
+                   std::to_string(exact_from_ - 1),
+               "Read as of that one or a later one. How long old versions are kept is the server's "
+               "option --version-retention."};
+}
+
+bool MvccTable::collects_at_once() const { return current_ < oldest_reader_ && !keeps_versions(); }
 
 Result<JsonText> MvccTable::get(std::string_view id) {
   if (auto allowed = require(perms::R__, "table.get"); !allowed) return std::move(allowed).error();
   if (auto valid = validate_record_id(id, shard_.options().record_id_bytes_max); !valid)
     return std::move(valid).error();
+  note_read(id);
   Snapshot in = snapshot();
   auto record = visible_record(id, in);
   if (!record) return std::move(record).error();
@@ -271,10 +315,12 @@ Status MvccTable::rewrite(std::string_view id, const Json& data) {
 Status MvccTable::redo(const std::vector<RecordChange>& changes) {
   KONTRACT_ASSERT(stage_ == Stage::begun && staged_.empty());
   if (changes.empty()) return {};
-  if (current_ <= last_write_) return conflict(last_write_);
-  if (Status admitted = log_.admit(/*frees_space=*/false); !admitted) return admitted;
-  if (account_) {
-    if (Status admitted = account_->admit_bytes(); !admitted) return admitted;
+  if (stand_ == Access::Stand::present) {
+    if (current_ <= last_write_) return conflict(last_write_);
+    if (Status admitted = log_.admit(/*frees_space=*/false); !admitted) return admitted;
+    if (account_) {
+      if (Status admitted = account_->admit_bytes(); !admitted) return admitted;
+    }
   }
   for (const RecordChange& change : changes) {
     ++writes_;
@@ -304,6 +350,111 @@ Status MvccTable::require_unchanged(std::string_view id) {
   return {};
 }
 
+// What an earlier owner of the table wrote is in LMDB: what it superseded is garbage that is kept,
+// since this transaction reads, and what it inserted has an order after this transaction.
+Status MvccTable::require_unwritten() {
+  KONTRACT_ASSERT(stage_ == Stage::begun && staged_.empty());
+  if (last_write_ >= current_) return conflict(last_write_);
+  Snapshot in = snapshot();
+  auto txn = in.txn();
+  if (!txn) return std::move(txn).error();
+  const format::Key prefix = format::rows_prefix(session_, row_.no);
+  const auto seek = [&](Keyspace space, const format::Key& key) -> Result<std::string> {
+    auto cursor = (*txn)->cursor(space);
+    if (!cursor) return std::move(cursor).error();
+    auto on_row = cursor->seek(key);
+    if (!on_row) return std::move(on_row).error();
+    return *on_row && cursor->key().starts_with(prefix.view()) ? std::string(cursor->key()) : "";
+  };
+  auto garbage = seek(Keyspace::garbage,
+                      format::garbage_key({session_, row_.no, current_, 0, std::string_view()}));
+  if (!garbage) return std::move(garbage).error();
+  if (!garbage->empty()) {
+    auto key = format::parse_garbage_key(*garbage);
+    return key ? conflict(key->superseding) : std::move(key).error();
+  }
+  auto inserted =
+      seek(Keyspace::order, format::order_key(session_, row_.no, make_order(current_, 0)));
+  if (!inserted) return std::move(inserted).error();
+  if (inserted->empty()) return {};
+  auto key = format::parse_order_key(*inserted);
+  return key ? conflict(key->order >> kOrderIndexBits) : std::move(key).error();
+}
+
+Status MvccTable::require_as_read(const ReadLog& log) {
+  const Status unwritten = require_unwritten();
+  if (unwritten || unwritten.error().code != Errc::txn_conflict || log.all()) return unwritten;
+  // Somebody has written something: what?
+  if (!log.ranges().empty() && log.indexes() != index_state_) return unwritten;
+  for (const std::string& id : log.ids()) {
+    if (Status same = require_unchanged(id); !same) return same;
+  }
+  std::size_t looks = kRangeLooksMax;
+  for (const ReadLog::Range& range : log.ranges()) {
+    if (Status same = require_unchanged(range, looks); !same) return same;
+    if (looks == 0) return unwritten;
+  }
+  return {};
+}
+
+// The index has the entries of all versions that were visible at this transaction, since it reads,
+// and of all later ones. So whatever came into the range, left it or changed in it is found there.
+Status MvccTable::require_unchanged(const ReadLog::Range& range, std::size_t& looks) {
+  Snapshot in = snapshot();
+  auto txn = in.txn();
+  if (!txn) return std::move(txn).error();
+  auto scan = IndexScan::start(**txn, session_, row_.no, {range.from, range.to, false},
+                               pending_.entries(), staged_.entries());
+  if (!scan) return std::move(scan).error();
+  for (; looks > 0; --looks) {
+    auto found = scan->next();
+    if (!found) return std::move(found).error();
+    if (!*found) return {};
+    auto newest = committed_record(scan->id(), kAfterAll, in);
+    if (!newest) return std::move(newest).error();
+    if (newest->txid < current_) continue;
+    auto then = committed_record(scan->id(), current_, in);
+    if (!then) return std::move(then).error();
+    // It may be an entry of yet another version, which nobody has seen.
+    const auto is_its = [&](const RecordState& record) {
+      return record.live() && record.order == scan->order() &&
+             has_entry(indexes_.entries(record.data), scan->entry());
+    };
+    if (is_its(*newest) || is_its(*then)) return conflict(newest->txid);
+  }
+  return {};
+}
+
+std::shared_ptr<StagedOverlay> MvccTable::lift() {
+  KONTRACT_ASSERT(stage_ == Stage::begun && stand_ == Access::Stand::apart);
+  std::shared_ptr<StagedOverlay> lifted;
+  if (!staged_.empty()) {
+    lifted = std::make_shared<StagedOverlay>(staged_, writes_, index_state_);
+  }
+  rollback();
+  return lifted;
+}
+
+Status MvccTable::lay(std::shared_ptr<StagedOverlay> overlay) {
+  KONTRACT_ASSERT(stage_ == Stage::begun && stand_ == Access::Stand::apart && staged_.empty());
+  if (!overlay) return {};
+  if (overlay->indexes() == index_state_) {
+    writes_ = overlay->writes();
+    overlay->put_back(staged_);
+    changed();
+    return {};
+  }
+  Status redone = redo(overlay->changes());
+  if (redone || redone.error().code != Errc::schema_violation) return redone;
+  return Error{Errc::txn_conflict,
+               "Table " + row_.id + " has other indexes by now: " + redone.error().message};
+}
+
+void MvccTable::indexes_changed() {
+  static std::atomic<std::uint64_t> states{0};
+  index_state_ = ++states;
+}
+
 Result<JsonText> MvccTable::erase(std::string_view id) {
   if (auto ok = admit(perms::__X, "table.delete", true); !ok) return std::move(ok).error();
   if (auto valid = validate_record_id(id, shard_.options().record_id_bytes_max); !valid)
@@ -330,10 +481,11 @@ Result<JsonText> MvccTable::push(const Json& data) {
 
 const WriteBatch& MvccTable::staged() const {
   if (!batch_built_) {
-    format::CountRow count = count_;
-    count.records += static_cast<std::uint64_t>(staged_.count_delta());
-    count.changed = current_;
-    batch_ = staged_.batch({session_, row_.no, row_.owner, current_, collects_at_once()}, count);
+    KONTRACT_ASSERT(stand_ == Access::Stand::present);
+    const format::CountRow count = count_row();
+    batch_ = staged_.batch({session_, row_.no, row_.owner, current_, collects_at_once(),
+                            count.exact_from != count_.exact_from},
+                           count);
     batch_built_ = true;
   }
   return batch_;
@@ -348,14 +500,14 @@ WriteBatch MvccTable::take_staged() {
 
 void MvccTable::seal(Ticket ticket) {
   KONTRACT_ASSERT(stage_ == Stage::taken);
-  if (const std::int64_t delta = staged_.count_delta(); delta != 0) {
-    count_.records += static_cast<std::uint64_t>(delta);
-    count_.changed = current_;
-    count_ticket_ = ticket;
-  }
+  if (staged_.count_delta() != 0) count_ticket_ = ticket;
+  count_ = count_row();
+  if (exact_from_ == 0) exact_from_ = current_;
+  if (staged_.collects()) exact_from_ = current_ + 1;
   staged_.seal(ticket, current_, pending_);
   last_write_ = current_;
   stage_ = Stage::none;
+  reads_ = nullptr;
   writes_ = 0;
 }
 
@@ -364,6 +516,8 @@ void MvccTable::rollback() {
   batch_ = {};
   batch_built_ = true;
   stage_ = Stage::none;
+  stand_ = Access::Stand::present;
+  reads_ = nullptr;
   observed_ = 0;
   writes_ = 0;
 }
@@ -377,13 +531,24 @@ Result<bool> MvccTable::collect_garbage(Txid oldest_reader,
   const auto keep_after = now - shard_.options().version_retention;
   auto txn = shard_.environment().read();
   if (!txn) return std::move(txn).error();
-  const GarbageBounds bounds{
-      oldest_reader, duration_cast<milliseconds>(keep_after.time_since_epoch()).count(), ops_max};
+  const bool tells = keeps_versions() || count_.exact_from != 0;  // one operation more
+  const GarbageBounds bounds{oldest_reader,
+                             duration_cast<milliseconds>(keep_after.time_since_epoch()).count(),
+                             ops_max - (tells ? 1 : 0)};
   const std::size_t ops = batch.ops().size();
-  auto more = kontract::collect_garbage(*txn, session_, row_.no, bounds, indexes_,
-                                        pending_.entries(), batch);
+  auto round = kontract::collect_garbage(*txn, session_, row_.no, bounds, indexes_,
+                                         pending_.entries(), batch);
   if (building && batch.ops().size() > ops) build_.round = kNotTaken;
-  return more;
+  if (!round) return std::move(round).error();
+  if (round->collected != 0) {
+    if (exact_from_ != 0) exact_from_ = std::max(exact_from_, round->collected + 1);
+    if (const Txid told = told_exact_from(); told != count_.exact_from) {
+      count_.exact_from = told;
+      const format::Key key = format::count_key(session_, row_.no);
+      batch.put(Keyspace::registry, key.str(), format::count_value(key, count_));
+    }
+  }
+  return round->more;
 }
 
 }  // namespace kontract

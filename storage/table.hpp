@@ -28,6 +28,7 @@
 #include "storage/field_check.hpp"
 #include "storage/index.hpp"
 #include "storage/json.hpp"
+#include "storage/read_log.hpp"
 #include "storage/record_change.hpp"
 #include "storage/registry.hpp"
 #include "storage/store.hpp"
@@ -42,6 +43,15 @@ struct Access {
   Txid current_txid = 0;  // reads see what is before it; writes are stamped with it
   std::optional<Perm> perm;
   Txid oldest_reader = 0;  // no transaction but this one reads, now or later, at less than this
+
+  // How it stands to what others did.
+  enum class Stand : std::uint8_t {
+    present,  // all that ran is before it
+    apart,    // others may have run since. What it stages lies over what it sees; see lift()
+    past,     // the same, and it only reads; its versions may have been collected
+  };
+  Stand stand = Stand::present;
+  Txid present = 0;  // past: the txid that would be given next
 };
 
 // No aggregate: g++ 12 would free a temporary of one twice in a statement with co_await.
@@ -55,6 +65,8 @@ struct QueryOptions {
   bool descending;    // by _order
 };
 
+class StagedOverlay;
+
 class Table {
  public:
   // Reads what the table needs to know of itself: the number of its records, and its schema.
@@ -62,7 +74,8 @@ class Table {
   virtual ~Table() = default;
 
   // Starts a transaction. Discards pending state if the log's epoch has changed since.
-  // Errors: ctx_missing; storage_ptr_not_found if `access.owner` is not the table's owner.
+  // Errors: ctx_missing; storage_ptr_not_found if `access.owner` is not the table's owner;
+  // txid_invalid if it stands in a past of which not all is stored any more.
   virtual Status begin(const Access& access) = 0;
 
   // REQUIRES for all below: begun. Errors of all: permission_denied (a bit missing in the context,
@@ -105,7 +118,18 @@ class Table {
   // Errors: txn_conflict if a transaction that is not before this one changed the record.
   // REQUIRES: nothing is staged.
   virtual Status require_unchanged(std::string_view id) = 0;
+  // The same of all that a transaction has read that began at this one's txid.
+  virtual Status require_as_read(const ReadLog& log) = 0;
+  // What the transaction that is begun reads from now on is noted there, until its end.
+  virtual void log_reads(ReadLog& log) = 0;
   virtual Txid last_write() const = 0;  // of the last transaction that was sealed; 0: none yet
+
+  // A transaction that stands apart takes what it has staged out between two of its steps, which
+  // rolls the table back (null: nothing is staged), and lays it over again when it has begun the
+  // next step, at the same txid. Its changes() are redone by another transaction in the end.
+  virtual std::shared_ptr<StagedOverlay> lift() = 0;
+  // Errors: txn_conflict, when the table is another by now and the changes do not fit it.
+  virtual Status lay(std::shared_ptr<StagedOverlay> overlay) = 0;
 
   // Looks at all records. Ends early, with what it has by then, once `over` says so. Asks for no
   // permission. Errors: storage_corrupt.

@@ -52,6 +52,7 @@ Status MvccTable::require_unique(const IndexRow& index, std::string_view entry, 
     auto held = holds_entry(scan->id(), entry, scan->order(), snapshot);
     if (!held) return std::move(held).error();
     if (!*held) continue;
+    note_read(range_of(std::string(entry)));
     const bool single = index.definition.fields.size() == 1;
     return Error{Errc::schema_violation,
                  fields_text(index.definition) + " must be unique" + (single ? "" : " together") +
@@ -78,6 +79,7 @@ Status MvccTable::set_indexes(std::vector<IndexRow> rows) {
     if (auto loaded = load(); !loaded) return loaded;
   }
   indexes_ = IndexSet(std::move(rows));
+  indexes_changed();
   restart_build();
   return {};
 }
@@ -218,6 +220,7 @@ Result<bool> MvccTable::remove_indexes(std::size_t ops_max, WriteBatch& batch) {
   if (index.state == IndexState::dropped && index.no != indexes_.rows().back().no) {
     erase_index(batch, session_, row_.no, index.no);
     indexes_.remove(index.no);
+    indexes_changed();
   } else {
     build_.gone.push_back(index.no);
   }
@@ -226,6 +229,7 @@ Result<bool> MvccTable::remove_indexes(std::size_t ops_max, WriteBatch& batch) {
 
 void MvccTable::settle_index(IndexNo index, IndexState state, WriteBatch& batch) {
   indexes_.set_state(index, state);
+  indexes_changed();
   put_index(batch, session_, row_.no, *indexes_.find(index));
 }
 

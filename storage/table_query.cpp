@@ -172,6 +172,7 @@ Result<MvccTable::QueryScan> MvccTable::start_query(const Json& filter,
     auto choice = choose(index, filter);
     if (!choice || (best && best->fields >= choice->fields)) continue;
     if (choice->nested) {
+      note_read(range_of(mark_of(index.no)));
       auto found = marked(index.no, **txn);
       if (!found) return std::move(found).error();
       if (*found) continue;
@@ -179,12 +180,14 @@ Result<MvccTable::QueryScan> MvccTable::start_query(const Json& filter,
     best = std::move(choice);
   }
   if (!best) {
+    note_all_read();
     auto scan = OrderScan::start(**txn, {session_, row_.no, after, descending}, pending_.inserted(),
                                  staged_.inserted());
     if (!scan) return std::move(scan).error();
     return QueryScan(*std::move(scan));
   }
   IndexScan::Range range = range_of(best->entry);
+  note_read(range);
   range.descending = descending;
   if (after && descending) range.to = IndexOverlay::key(best->entry, *after);
   if (after && !descending) range.from = IndexOverlay::key(best->entry, *after + 1);
@@ -246,6 +249,9 @@ Result<JsonText> MvccTable::query(const Json& filter, const QueryOptions& option
 // kQueryScanMax, so that the next call gets further.
 Result<JsonText> MvccTable::take(Direction direction, std::string_view function) {
   if (auto ok = admit(perms::R_X, function, true); !ok) return std::move(ok).error();
+  // Apart from the present, what is dead there is no help, and the end would be another one.
+  if (current_ <= last_write_) return conflict(last_write_);
+  note_all_read();
   Snapshot in = snapshot();
   auto txn = in.txn();
   if (!txn) return std::move(txn).error();
@@ -304,6 +310,7 @@ Result<std::uint64_t> MvccTable::count() {
   if (auto allowed = require(perms::R__, "table.list"); !allowed) {
     return std::move(allowed).error();
   }
+  note_all_read();
   if (current_ > count_.changed) {
     if (!log_.acknowledged(count_ticket_)) observed_ = std::max(observed_, count_ticket_);
     return count_.records + static_cast<std::uint64_t>(staged_.count_delta());

@@ -325,16 +325,23 @@ Result<std::unique_ptr<RecordCursor>> MvccTable::scan(const RecordScan& scan, Sn
   KONTRACT_ASSERT(stage_ == Stage::begun);
   switch (scan.by) {
     case RecordScan::By::order:
+      note_all_read();
       return Opened(std::make_unique<ByOrder>(*this, in, scan));
     case RecordScan::By::index: {
       const IndexRow* index = indexes_.find(scan.index);
       KONTRACT_ASSERT(index != nullptr && index->state == IndexState::ready);
-      return Opened(std::make_unique<ByIndex>(*this, in, *index, index_range(scan)));
+      IndexScan::Range range = index_range(scan);
+      note_read(range);
+      return Opened(std::make_unique<ByIndex>(*this, in, *index, std::move(range)));
     }
     case RecordScan::By::id:
       break;
   }
-  if (scan.id) return Opened(std::make_unique<OneRecord>(*this, in, *scan.id));
+  if (scan.id) {
+    note_read(*scan.id);
+    return Opened(std::make_unique<OneRecord>(*this, in, *scan.id));
+  }
+  note_all_read();
   auto all = std::make_unique<ById>(*this, in, scan);
   if (Status started = all->start(); !started) return std::move(started).error();
   return Opened(std::move(all));
@@ -357,14 +364,21 @@ Result<std::optional<RecordView>> MvccTable::by_order(std::uint64_t order) {
     const format::Key key = format::order_key(session_, row_.no, order);
     auto value = (*txn)->get(Keyspace::order, key);
     if (!value) return std::move(value).error();
-    if (!*value) return none;
+    if (!*value) {
+      note_all_read();
+      return none;
+    }
     auto parsed = format::parse_order(key, **value);
     if (!parsed) return std::move(parsed).error();
     id = *parsed;
   }
   auto record = visible_record(id, in);
   if (!record) return std::move(record).error();
-  if (!record->live() || record->order != order) return none;
+  if (!record->live() || record->order != order) {
+    note_all_read();
+    return none;
+  }
+  note_read(id);
   shown_id_ = id;
   shown_data_ = record->data;
   return std::optional(RecordView{shown_id_, shown_data_, record->txid, order, false});

@@ -6,12 +6,6 @@
 
 namespace kontract::detail {
 
-namespace {
-
-constexpr std::size_t kReadIdsMax = 10'000;  // of a table; beyond it, all of it counts as read
-
-}  // namespace
-
 FunctionRun::FunctionRun(CallPtr call, const BackendFunction& function, LentTables& lent,
                          SharedState& shared, std::chrono::milliseconds sql_time)
     : call_(std::move(call)),
@@ -51,10 +45,13 @@ FunctionRun::Part* FunctionRun::part_of(const std::string& table) {
   return &part;
 }
 
-Status FunctionRun::begin_part(Part& part) {
+Status FunctionRun::begin_part(Part& part, Access::Stand stand) {
   Table& table = part.loan->table();
-  if (Status begun = table.begin(access_of(call_->context)); !begun) return begun;
+  Access access = access_of(call_->context);
+  access.stand = stand;
+  if (Status begun = table.begin(access); !begun) return begun;
   if (table.epoch() != call_->epoch) return lost_its_ground();
+  if (!read_only()) table.log_reads(part.reads);
   part.begun = true;
   return {};
 }
@@ -100,28 +97,7 @@ Error FunctionRun::broken(Part& part, const std::exception& failure) {
   return *doomed_;
 }
 
-// What it will have seen, once the operation is done.
-void FunctionRun::note(Part& part, const TableStep& step) const {
-  if (part.all || read_only()) return;
-  using enum TableStep::Kind;
-  switch (step.kind()) {
-    case get:
-    case set:
-    case update:
-    case erase:
-      part.ids.push_back(step.arguments().id);
-      break;
-    case push:
-      break;  // sees nothing
-    default:
-      part.all = true;
-  }
-  if (part.ids.size() > kReadIdsMax) part.all = true;
-  if (part.all) part.ids = {};
-}
-
 Result<JsonText> FunctionRun::perform(Part& part, const TableStep& step) {
-  note(part, step);
   Table& table = part.loan->table();
   const TableStep::Arguments& given = step.arguments();
   using enum TableStep::Kind;
@@ -158,7 +134,6 @@ Result<JsonText> FunctionRun::perform(Part& part, const TableStep& step) {
 // A statement that failed may have changed some records: what was before it is put back.
 Result<JsonText> FunctionRun::exec(Part& part, const TableStep& step,
                                    std::chrono::milliseconds time) {
-  note(part, step);
   Table& table = part.loan->table();
   const std::vector<RecordChange> before = table.changes();
   table.set_sql_time(time);
@@ -267,14 +242,12 @@ Status FunctionRun::revalidate() {
 
 Status FunctionRun::check_unchanged(Part& part) {
   Table& table = part.loan->table();
-  if (Status begun = begin_part(part); !begun) return begun;
+  if (Status begun = begin_part(part, Access::Stand::apart); !begun) return begun;
   Status same;
-  if (part.all || part.number != table.row().no) {
-    same = Error(Errc::txn_conflict, "Table " + table.row().id +
-                                         ", which the function has read, was changed meanwhile");
-  }
-  for (auto id = part.ids.begin(); same && id != part.ids.end(); ++id) {
-    same = table.require_unchanged(*id);
+  if (part.number == table.row().no) {
+    same = table.require_as_read(part.reads);
+  } else {
+    same = Error(Errc::txn_conflict, "Table " + table.row().id + " is another one by now");
   }
   observed_ = std::max(observed_, table.observed());
   table.rollback();

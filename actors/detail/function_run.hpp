@@ -112,9 +112,7 @@ class FunctionRun {
     TableLoanPtr loan;  // null while it stands aside
     bool begun = false;
     bool taken = false;
-    // What it has seen of the table: these records, or maybe all of it.
-    std::vector<std::string> ids;
-    bool all = false;
+    ReadLog reads;  // unless it only reads
     // While it stands aside.
     std::vector<RecordChange> changes;
     std::uint64_t opening = 0;
@@ -123,8 +121,7 @@ class FunctionRun {
   };
 
   Part* part_of(const std::string& table);
-  Status begin_part(Part& part);
-  void note(Part& part, const TableStep& step) const;
+  Status begin_part(Part& part, Access::Stand stand = Access::Stand::present);
   Result<JsonText> perform(Part& part, const TableStep& step);
   Result<JsonText> exec(Part& part, const TableStep& step, std::chrono::milliseconds time);
   Status check_unchanged(Part& part);

@@ -330,18 +330,20 @@ void ClientLoop::join() {
 
 bool ClientLoop::on_thread() const { return std::this_thread::get_id() == thread_.get_id(); }
 
-void ClientLoop::submit(std::string_view function, const Json& args, Client::Callback done) {
+void ClientLoop::submit(std::string_view function, const Json& args, Client::Callback done,
+                        std::uint64_t tx) {
   Submitted submitted;
   ClientCalls::Call& call = submitted.call;
   call.id = last_id_.fetch_add(1, std::memory_order_relaxed) + 1;
   call.deadline = ClientCalls::Clock::now() + options_.call_timeout;
   call.done = std::move(done);
-  call.repeatable = options_.exactly_once;
+  // What is repeated of a transaction is all of it.
+  call.repeatable = options_.exactly_once && tx == 0 && !function.starts_with("tx.");
   std::string key;
-  if (options_.exactly_once && !client_wire::only_reads(function, args)) {
+  if (call.repeatable && !client_wire::only_reads(function, args)) {
     key = key_prefix_ + std::to_string(call.id);
   }
-  auto frame = client_wire::call(call.id, function, args, key);
+  auto frame = client_wire::call(call.id, function, args, tx, key);
   const std::size_t bytes = frame ? frame->size() : 0;
   if (open_bytes_.fetch_add(bytes, std::memory_order_relaxed) + bytes > options_.calls_bytes_max) {
     submitted.refused = Error(Errc::overloaded,

@@ -35,7 +35,9 @@ class ClientLoop : public std::enable_shared_from_this<ClientLoop> {
   void close();
   void join();
 
-  void submit(std::string_view function, const Json& args, Client::Callback done);
+  // `tx`: the transaction that it is in, 0: none.
+  void submit(std::string_view function, const Json& args, Client::Callback done,
+              std::uint64_t tx = 0);
   Result<Welcome> first_welcome();
   void on_connection(std::function<void(bool)> handler);
   bool on_thread() const;

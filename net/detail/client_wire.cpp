@@ -141,12 +141,13 @@ std::string heartbeat(std::int64_t timestamp_ms) {
 std::string close() { return R"({"t":"close"})"; }
 
 Result<std::string> call(std::uint64_t id, std::string_view function, const Json& args,
-                         std::string_view key) {
+                         std::uint64_t tx, std::string_view key) {
   if (!args.is_array()) {
     return Error(Errc::invalid_request, "The arguments of a call are a JSON array");
   }
   std::string frame = R"({"t":"call","id":)" + std::to_string(id) + R"(,"fn":)";
   append_json_string(frame, function);
+  if (tx != 0) frame += R"(,"tx":)" + std::to_string(tx);
   frame += R"(,"args":)";
   try {
     frame += args.dump();

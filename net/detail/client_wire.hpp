@@ -34,10 +34,10 @@ std::string heartbeat(std::int64_t timestamp_ms);
 std::string close();
 
 // A call without its end, which is `call_end`: what time it has left is known when it is sent.
-// `key`: empty, or one of A-Za-z0-9.
+// `tx`: the transaction that it is in, 0: none. `key`: empty, or one of A-Za-z0-9.
 // Errors: invalid_request if `args` is not an array or holds text that is not UTF-8.
 Result<std::string> call(std::uint64_t id, std::string_view function, const Json& args,
-                         std::string_view key = {});
+                         std::uint64_t tx = 0, std::string_view key = {});
 std::string call_age(std::chrono::milliseconds since_first_sent);  // of a repeat, before the end
 std::string call_end(std::chrono::milliseconds timeout);
 

@@ -1,6 +1,7 @@
 #include "net/detail/conversation.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <utility>
 
 #include "actors/call_key.hpp"
@@ -25,6 +26,17 @@ Error another_session() {
           "Say hello without resume to open a new one of its name."};
 }
 
+ConnectionNo next_connection() {
+  static std::atomic<ConnectionNo> last{0};
+  return ++last;
+}
+
+// For calls that nobody waits for.
+class NoOne final : public ReplyTarget {
+ public:
+  void answer(std::uint64_t, Answer&&) noexcept override {}
+};
+
 Error shutting_down() {
   Error error{Errc::overloaded, "The server is shutting down", "Connect again in a moment."};
   error.retry_after = std::chrono::seconds(1);
@@ -43,6 +55,7 @@ Conversation::Conversation(Wire& wire, std::shared_ptr<Hub> hub, WebSocketStart 
       greeting_peer_(std::move(start.peer)),
       token_expires_(start.token_expires),
       token_(std::move(start.token)),
+      number_(next_connection()),
       handshake_deadline_(start.accepted + hub_->options().handshake_timeout),
       last_frame_(steady_clock::now()) {}
 
@@ -210,6 +223,10 @@ void Conversation::handle(protocol::CallMessage& message) {
     call->key = std::make_shared<CallKey>(CallKey{std::move(message.key)});
     if (message.age) call->key->first_sent_ms = now_ms() - message.age->count();
   }
+  call->connection = number_;
+  call->tx = message.tx;
+  call->at = message.at;
+  has_begun_ = has_begun_ || call->function == "tx.begin";
   entrance_->send(std::move(call));
 }
 
@@ -338,6 +355,13 @@ void Conversation::end() {
   owner_place_ = {};
   held_ = {};
   held_account_ = {};
+  if (!std::exchange(has_begun_, false)) return;
+  auto leave = std::make_shared<Call>();
+  leave->kind = CallKind::leave;
+  leave->context.peer = peer_;
+  leave->connection = number_;
+  leave->reply = Reply(std::make_shared<NoOne>(), 0);
+  entrance_->send(std::move(leave));
 }
 
 }  // namespace kontract::detail

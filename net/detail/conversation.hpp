@@ -139,6 +139,8 @@ class Conversation {
   std::string sid_;                     // the session's; before it is open, what it must be
   std::shared_ptr<const Peer> peer_;    // after it
   std::shared_ptr<Entrance> entrance_;  // to the session
+  const ConnectionNo number_;           // of its transactions
+  bool has_begun_ = false;              // one of those, maybe
   Hub::OwnerPlace owner_place_;
   std::shared_ptr<CallRate> call_rate_;  // null: without a limit
   boost::unordered_flat_map<std::uint64_t, InFlight> in_flight_;

@@ -79,7 +79,7 @@ TEST_F(SessionTest, BadCallsGetTheErrorThatSaysWhatIsWrong) {
   for (const Case& c : std::vector<Case>{
            {"unknown function", "table.frobnicate", Json::array(), "KONTRACT_NOT_FOUND"},
            {"broken sql", "table.exec", {"users", "select"}, "KONTRACT_EXEC_FAILED"},
-           {"transactions come later", "tx.begin", Json::array(), "KONTRACT_NOT_FOUND"},
+           {"no connection", "tx.begin", Json::array(), "KONTRACT_INVALID_REQUEST"},
            {"too few arguments", "table.get", {"users"}, "KONTRACT_INVALID_REQUEST"},
            {"too many arguments", "table.get", {"users", "a", "b"}, "KONTRACT_INVALID_REQUEST"},
            {"table is no string", "table.get", {1, "a"}, "KONTRACT_INVALID_REQUEST"},

@@ -714,6 +714,89 @@ TEST_F(ClientTest, ACallThatCannotBeSentFailsAlone) {
   EXPECT_TRUE(good.get());
 }
 
+TEST_F(ClientTest, ATransactionThatIsLostBeforeItsCommitRunsAgain) {
+  Client client(options());
+  int runs = 0;
+  auto outcome = std::async(std::launch::async, [&] {
+    return client.transact([&](Client::Transaction& tx) -> Status {
+      ++runs;
+      const auto read = tx.call("table.get", {"t", "a"});
+      return read ? Status() : Status(read.error());
+    });
+  });
+  {
+    ServerEnd first = accept();
+    first.welcome();
+    first.answer(first.read_call(), {{"tx", 7}, {"txid", 7}}, 7);
+    EXPECT_EQ(first.read_call()["tx"], 7);
+    first.drop();
+  }
+  ServerEnd second = accept();
+  second.welcome();
+  Json call = second.read_call();
+  if (call["fn"] == "tx.rollback") {  // of what is gone
+    second.answer(call, true);
+    call = second.read_call();
+  }
+  EXPECT_EQ(call["fn"], "tx.begin");
+  second.answer(call, {{"tx", 9}, {"txid", 9}}, 9);
+  call = second.read_call();
+  EXPECT_EQ(call["tx"], 9);
+  second.answer(call, nullptr, 9);
+  call = second.read_call();
+  EXPECT_EQ(call["fn"], "tx.commit");
+  EXPECT_EQ(call["args"], Json({9}));
+  second.answer(call, {{"txid", 12}}, 12);
+  const auto committed = outcome.get();
+  ASSERT_TRUE(committed);
+  EXPECT_EQ(*committed, 12U);
+  EXPECT_EQ(runs, 2);
+}
+
+TEST_F(ClientTest, WhetherACommitThatIsLostHappenedIsUnknown) {
+  Client client(options());
+  int runs = 0;
+  auto outcome = std::async(std::launch::async, [&] {
+    return client.transact([&](Client::Transaction&) -> Status {
+      ++runs;
+      return {};
+    });
+  });
+  ServerEnd first = accept();
+  first.welcome();
+  first.answer(first.read_call(), {{"tx", 7}, {"txid", 7}}, 7);
+  EXPECT_EQ(first.read_call()["fn"], "tx.commit");
+  first.drop();
+  const auto committed = outcome.get();
+  ASSERT_FALSE(committed);
+  EXPECT_EQ(committed.error().code, Errc::timeout);
+  EXPECT_NE(committed.error().message.find("unknown"), std::string::npos);
+  EXPECT_EQ(runs, 1);
+}
+
+TEST_F(ClientTest, ConflictsAreRetriedAsOftenAsWasSaid) {
+  Client client(options());
+  TransactOptions thrice;
+  thrice.attempts_max = 3;
+  thrice.backoff_max = 1ms;
+  auto outcome = std::async(std::launch::async, [&] {
+    return client.transact([](Client::Transaction&) { return Status(); }, thrice);
+  });
+  ServerEnd server = accept();
+  server.welcome();
+  for (int attempt = 1; attempt <= 3; ++attempt) {
+    server.answer(server.read_call(), {{"tx", attempt}, {"txid", attempt}});
+    server.send({{"t", "error"},
+                 {"id", server.read_call()["id"]},
+                 {"code", "KONTRACT_TXN_CONFLICT"},
+                 {"message", "m"},
+                 {"retry", true}});
+  }
+  const auto committed = outcome.get();
+  ASSERT_FALSE(committed);
+  EXPECT_EQ(committed.error().code, Errc::txn_conflict);
+}
+
 TEST_F(ClientTest, ConnectSaysWhyThereIsNoConnection) {
   struct Case {
     const char* name;

@@ -125,6 +125,8 @@ TEST(FormatTest, WhatWasWrittenIsReadBack) {
   EXPECT_EQ(parse_dropped_key(all[5].key)->table, 2u);
   EXPECT_EQ(parse_count(all[6].key, all[6].value)->records, 12u);
   EXPECT_EQ(parse_count(all[6].key, all[6].value)->changed, 41u);
+  EXPECT_EQ(parse_count(all[6].key, all[6].value)->exact_from, 0u);
+  EXPECT_EQ(parse_count(all[6].key, count_value(count_key(7, 3), {12, 41, 40}))->exact_from, 40u);
 
   const auto version_key = parse_version_key(all[7].key);
   ASSERT_TRUE(version_key);
