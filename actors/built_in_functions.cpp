@@ -9,6 +9,13 @@ std::span<const BuiltInFunction> built_in_functions() {
   using perms::R__;
   using perms::RWX;
   static constexpr BuiltInFunction functions[] = {
+      {"alarm.cancel", "name: string", "boolean", perms::_W_, "Takes an alarm away."},
+      {"alarm.get", "name: string", "object?", R__, "An alarm, as it is."},
+      {"alarm.history", "name: string", "object[]", R__, "The last fires of an alarm."},
+      {"alarm.list", "options: object?", "object", R__, "The session's alarms by name."},
+      {"alarm.retry", "name: string", "boolean", perms::_W_, "Fires again what has failed."},
+      {"alarm.set", "name: string, alarm: object", "object", perms::_W_,
+       "Sets an alarm, once or repeating."},
       {"registry.exec", "sql: string, params: any?", "object", none,
        "One statement of SQL over the session's registry."},
       {"schema.apply", "document: object, options: object?", "object", RWX,

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "actors/alarm_firing.hpp"
 #include "actors/context.hpp"
 #include "actors/reply.hpp"
 #include "storage/commit_log.hpp"
@@ -31,6 +32,7 @@ using ConnectionNo = std::uint64_t;  // 0: no connection that could have transac
 
 enum class CallKind : std::uint8_t {
   function,  // run `function` with `args`
+  alarm,     // run what `alarm` names; answers what became of it
   open,      // wake the session, create it if it is absent; answers {"sid":"...","txid":N}
   leave,     // its connection has ended, and so do that one's transactions
 };
@@ -46,6 +48,7 @@ struct Call {
   // Filled by the session: the transaction that the answer tells. The call's own or, of a read when
   // no txids can be reserved, the last one before it.
   Txid told_txid = 0;
+  std::shared_ptr<AlarmFiring> alarm = nullptr;        // of an alarm, until its end
   std::shared_ptr<const CallOrigin> origin = nullptr;  // null: it came from outside
   std::shared_ptr<struct CallKey> key = nullptr;       // actors/call_key.hpp; null: none
   ConnectionNo connection = 0;

@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "actors/alarm_bell.hpp"
 #include "actors/detail/session_actor_access.hpp"
 #include "actors/detail/workers.hpp"
 #include "actors/local_run.hpp"
@@ -26,6 +27,11 @@ Error shutting_down() {
 
 }  // namespace
 
+static SessionOptions with_bell(SessionOptions options) {
+  if (!options.alarm_bell) options.alarm_bell = std::make_shared<AlarmBell>();
+  return options;
+}
+
 struct SessionHandle::Actor {
   SessionAddress address;
 };
@@ -37,7 +43,7 @@ struct DirectoryState {
   };
 
   DirectoryState(caf::actor_system& actors, Store& kept, SessionOptions given, Workers& for_sql)
-      : system(actors), store(kept), options(std::move(given)), workers(for_sql) {}
+      : system(actors), store(kept), options(with_bell(std::move(given))), workers(for_sql) {}
 
   Bucket& bucket_of(const std::string& key) {
     return buckets[std::hash<std::string>{}(key) % buckets.size()];
@@ -229,6 +235,10 @@ void Directory::stop() {
 }
 
 bool Directory::stopped() const { return state_->stopping.load() && state_->living->load() == 0; }
+
+const std::shared_ptr<AlarmBell>& Directory::alarm_bell() const {
+  return state_->options.alarm_bell;
+}
 
 DirectoryMetrics Directory::metrics() const {
   DirectoryMetrics metrics;

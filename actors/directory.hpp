@@ -47,6 +47,8 @@ struct SessionOptions {
   std::size_t reply_bytes_max = 64 * limits::kMiB;
   // Hears the sid of each session that was destroyed, on its actor; must not block or throw.
   std::function<void(const std::string& sid)> on_destroyed;
+  // What sessions tell of their alarms, and the time for these; null: one of the directory's own.
+  std::shared_ptr<class AlarmBell> alarm_bell = nullptr;
   // Sees every call of a table just before it runs, on the table's actor. What it throws costs that
   // call, and the actor starts again from disk.
   std::function<void(const struct Call&)> on_table_call;
@@ -106,6 +108,7 @@ class Directory {
   bool stopped() const;
 
   DirectoryMetrics metrics() const;
+  const std::shared_ptr<AlarmBell>& alarm_bell() const;
 
  private:
   std::unique_ptr<class Workers> workers_;  // before state_: it goes last

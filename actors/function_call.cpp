@@ -49,9 +49,14 @@ void SessionDO::run_function(const CallPtr& call, const BackendFunction& functio
     return call->reply.fail(std::move(status).error());
   }
   call->context.perm = function.options.perm;
+  start_run(call, function);
+}
+
+// REQUIRES: admitted, with the bits that the function is to have.
+void SessionDO::start_run(const CallPtr& call, const BackendFunction& function) {
   running_ = std::make_shared<FunctionRun>(call, function, lent_,
                                            SessionActorAccess::store(*handle_).shared(),
-                                           shard_.options().sql.time);
+                                           shard_.options().sql.time, AlarmStage(alarms_));
   running_->begin();
   proceed();
 }
@@ -249,12 +254,20 @@ void SessionDO::finish(FunctionRun& run) {
   }
   WriteBatch batch;
   if (outcome) batch = run.take_batch();
+  if (outcome) {
+    if (Status kept = keep_alarms(run, batch); !kept) outcome = std::move(kept).error();
+  }
   if (batch.bytes() > limits::kBatchBytesMax) {
     outcome = Error(Errc::too_large, "The function writes " + std::to_string(batch.bytes()) +
                                          " bytes; the limit is " +
                                          std::to_string(limits::kBatchBytesMax));
   }
-  const Ticket wait_for = std::max(run.observed(), call.settle_after);
+  if (!outcome && call.alarm) {
+    run.roll_back();
+    return alarm_failed(call, outcome.error());
+  }
+  Ticket wait_for = std::max(run.observed(), call.settle_after);
+  if (run.alarms().looked()) wait_for = std::max(wait_for, alarms_.last_change());
   Answer answer{Error(), call.told_txid};
   if (outcome) {
     answer.result = std::move(outcome->result);
@@ -269,8 +282,8 @@ void SessionDO::finish(FunctionRun& run) {
   }
   keep_reply(call, answer, batch);
   // The batch settles after all that it observed, since tickets are applied in order.
-  run.seal(log_.append(std::move(batch), call.epoch,
-                       std::make_unique<HeldAnswer>(std::move(call.reply), std::move(answer))));
+  if (call.alarm) answer.result = JsonText(alarm_answers::kFired);
+  run.seal(append(std::move(batch), call.epoch, std::move(call.reply), std::move(answer)));
 }
 
 }  // namespace kontract

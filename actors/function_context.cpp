@@ -2,6 +2,7 @@
 
 #include "actors/call_error.hpp"
 #include "actors/detail/function_run.hpp"
+#include "actors/table_operations.hpp"
 
 namespace kontract {
 
@@ -118,6 +119,29 @@ TableOperation<ExecResult> FunctionTable::exec(std::string sql, Json params) {
 
 TableOperation<std::uint64_t> FunctionTable::count() { return {*run_, name_, Kind::count, {}}; }
 
+RecordCall FunctionContext::record(std::string function, Json args) {
+  const TableFunction* known = find_table_function(function);
+  if (known == nullptr) {
+    throw CallError(Error(Errc::invalid_request, "No record function " + shown(function)));
+  }
+  if (Status checked = check_table_args(*known, args); !checked) {
+    throw CallError(std::move(checked).error());
+  }
+  std::string table = args[0].get<std::string>();
+  if (function != "table.exec") {
+    return {
+        run_, std::move(table), Kind::call, {.id = std::move(function), .data = std::move(args)}};
+  }
+  if (!args[1].is_string()) {
+    throw CallError(Error(Errc::invalid_request, "Argument 2 (sql) must be a string"));
+  }
+  Json params = args.size() > 2 ? std::move(args[2]) : Json();
+  return {run_,
+          std::move(table),
+          Kind::exec,
+          {.id = args[1].get<std::string>(), .data = std::move(params)}};
+}
+
 void Sleep::await_suspend(std::coroutine_handle<> waiting) {
   run_.wait_outside(detail::FunctionRun::Time{time_}, waiting);
 }
@@ -143,6 +167,8 @@ Json SessionCall::await_resume() {
   if (!answer.result) throw CallError(std::move(answer.result).error());
   return detail::parse(*answer.result);
 }
+
+const AlarmFiring* FunctionContext::alarm() const { return run_.call().alarm.get(); }
 
 SharedState& FunctionContext::shared() { return run_.shared(); }
 

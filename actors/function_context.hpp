@@ -23,7 +23,9 @@
 #include <utility>
 #include <vector>
 
+#include "actors/alarm_firing.hpp"
 #include "actors/context.hpp"
+#include "actors/function_alarms.hpp"
 #include "actors/task.hpp"
 #include "storage/json.hpp"
 #include "storage/shared_state.hpp"
@@ -49,7 +51,8 @@ class TableStep : public TaskAwaitable {
     shift,
     query,
     exec,
-    count
+    count,
+    call  // the record function `id` with the arguments `data`
   };
   // What the operation takes; which of these, the kind says.
   struct Arguments {
@@ -105,6 +108,13 @@ class [[nodiscard]] TableOperation final : public detail::TableStep {
  public:
   using TableStep::TableStep;
   T await_resume();
+};
+
+// A record function by its name, as clients call it; gives its result as text.
+class [[nodiscard]] RecordCall final : public detail::TableStep {
+ public:
+  using TableStep::TableStep;
+  JsonText await_resume() { return take(); }
 };
 
 // A table of the session by its logical name. Errors of all operations: storage_ptr_not_found if
@@ -186,9 +196,18 @@ class FunctionContext {
   FunctionContext& operator=(const FunctionContext&) = delete;
 
   FunctionTable table(std::string name) { return {run_, std::move(name)}; }
+  // table.set and the others that table.batch takes, with their arguments. Errors: theirs, and
+  // invalid_request for what is none of them.
+  RecordCall record(std::string function, Json args);
   OtherSession session(std::string name) { return {run_, std::move(name)}; }
   // Errors: timeout when the call's time runs out meanwhile; overloaded if the runtime stops.
   Sleep sleep(std::chrono::milliseconds time) { return {run_, time}; }
+
+  // The alarms of the session, a part of the transaction.
+  FunctionAlarms alarms() { return FunctionAlarms(run_); }
+  // The alarm that runs the function, or null. At least once: one that was cut off comes again,
+  // with nothing left of the time before.
+  const AlarmFiring* alarm() const;
 
   // What all sessions of the runtime share. Not a part of the transaction: its changes are made at
   // once and stay, even if the function fails. It gives results and does not throw.

@@ -21,6 +21,12 @@ void SessionDO::batch(const CallPtr& call) {
                                       std::to_string(limits::kBatchOpsMax),
                                   "Split it into several calls."));
   }
+  for (const Json& operation : operations) {
+    const bool named = operation.is_array() && !operation.empty() && operation[0].is_string();
+    if (named && operation[0].get_ref<const std::string&>().starts_with("alarm.")) {
+      return batch_with_alarms(call);
+    }
+  }
   std::map<std::string, std::vector<JointPart::Operation>, std::less<>> parts;
   Perm needs = operations.empty() ? perms::R__ : perms::none;
   Perm may_need = perms::none;

@@ -15,6 +15,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
+constexpr auto kAlarmLinger = 1s;  // awake after its last alarm, if nothing else called it
+
 Error denied(std::string_view function, Perm needs) {
   return {Errc::permission_denied, "Insufficient permissions",
           std::string(function) + " needs permission bits " + std::to_string(needs) +
@@ -56,6 +58,7 @@ SessionDO::SessionDO(caf::actor_config& config, std::shared_ptr<SessionHandle> h
       shard_(SessionActorAccess::store(*handle_).shard_of(handle_->identity())),
       log_(shard_.log()),
       options_(SessionActorAccess::options(*handle_)),
+      alarms_(shard_, options_.alarm_bell, options_.backend.get()),
       transactions_(options_.open_transactions_max),
       last_used_(Clock::now()),
       living_(SessionActorAccess::living(*handle_)) {}
@@ -178,6 +181,9 @@ Status SessionDO::end(Txid txid, const std::string& owner) {
 
 void SessionDO::handle(const CallPtr& call) {
   last_used_ = Clock::now();
+  only_alarms_ = only_alarms_ && call->kind == CallKind::alarm;
+  // One that was woken for an alarm alone need not wait for more.
+  if (only_alarms_) last_used_ -= std::max<Clock::duration>(options_.idle - kAlarmLinger, 0ms);
   quiet_since_.reset();
   schedule_tick(last_used_);
   if (holds_calls()) return held_.push_back(call);
@@ -216,6 +222,7 @@ void SessionDO::dispatch(const CallPtr& call) {
     }
     call->key->fingerprint = call_fingerprint(call->context.peer->user, call->function, call->args);
   }
+  if (call->kind == CallKind::alarm) return fire_alarm(call);
   if (const TableFunction* function = find_table_function(call->function)) {
     return to_table(call, *function);
   }
@@ -226,6 +233,7 @@ void SessionDO::dispatch(const CallPtr& call) {
   if (call->function == "table.alter") return alter(call);
   if (call->function == "schema.apply") return schema_apply(call);
   if (call->function == "registry.exec") return registry_exec(*call);
+  if (call->function.starts_with("alarm.")) return alarm_function(*call);
   const SessionFunction* function = find_session_function(call->function);
   if (function == nullptr) {
     const BackendFunction* added =

@@ -16,6 +16,7 @@
 #include <set>
 #include <string>
 
+#include "actors/alarm_book.hpp"
 #include "actors/backend.hpp"
 #include "actors/call.hpp"
 #include "actors/directory.hpp"
@@ -210,6 +211,17 @@ class SessionDO final : public SessionAddress::base {
   Status rebase();
   void forget_aside(const std::shared_ptr<detail::FunctionRun>& run);
   void finish(detail::FunctionRun& run);
+  void start_run(const CallPtr& call, const BackendFunction& function);
+
+  // Alarms: actors/alarm_call.cpp.
+  void alarm_function(Call& call);
+  void fire_alarm(const CallPtr& call);
+  void run_alarm(const CallPtr& call, const AlarmRow& row);
+  void alarm_failed(Call& call, const Error& error);
+  void alarm_is_stale(Call& call);
+  Status keep_alarms(detail::FunctionRun& run, WriteBatch& batch);
+  Ticket append(WriteBatch batch, Epoch epoch, Reply reply, Answer answer);
+  void batch_with_alarms(const CallPtr& call);
 
   // Calls wait while something is under way that changes what all of them rest on.
   bool holds_calls() const { return altering_ || reloading_ || running_ || destroying_; }
@@ -264,6 +276,7 @@ class SessionDO final : public SessionAddress::base {
   Shard& shard_;
   CommitLog& log_;
   const SessionOptions& options_;
+  AlarmBook alarms_;
 
   // Empty until loaded.
   std::shared_ptr<const SessionFacts> facts_;
@@ -293,6 +306,7 @@ class SessionDO final : public SessionAddress::base {
   std::string schema_error_;  // why the session does not follow the newest document
 
   Clock::time_point last_used_;
+  bool only_alarms_ = true;            // have called it since it woke
   std::optional<Ticket> quiet_since_;  // all that was appended when the session was found idle
   bool tick_scheduled_ = false;
   bool purging_ = false;    // a round of the purge waits to be applied

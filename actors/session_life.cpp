@@ -95,6 +95,7 @@ Status SessionDO::load(bool may_migrate) {
   txids_.emplace(log_, epoch, handle_->identity(), row, ticket, first);
   tables_ = std::move(tables);
   epoch_ = epoch;
+  alarms_.open(row.no);
   registry_ticket_ = ticket;
   if (ticket == 0 && !purging_) anon_send(SessionAddress(this), SessionPurge{});
   if (migration && migration->drops) purge_when_applied();

@@ -62,6 +62,7 @@ struct Runtime::Parts {
   caf::actor_system_config config;
   std::unique_ptr<caf::actor_system> own_actors;
   std::unique_ptr<Directory> directory;
+  std::unique_ptr<AlarmClock> alarm_clock;
   std::unique_ptr<Front> front;
   std::shared_ptr<AccountTable> account_table;  // null: there are no accounts, or another's
   std::unique_ptr<boost::asio::io_context> own_io;
@@ -198,6 +199,7 @@ Result<std::unique_ptr<Runtime>> Runtime::start(Options options, Backend backend
       parts.options.listen ? Server::listen(parts.options.server, std::move(server))
                            : Server::without_listener(parts.options.server, std::move(server));
   if (!started) return std::move(started).error();
+  parts.alarm_clock = std::make_unique<AlarmClock>(*parts.store, *parts.directory);
   parts.server = std::move(*started);
   parts.serving = true;
   return runtime;
@@ -250,6 +252,7 @@ RuntimeMetrics Runtime::metrics() const {
   metrics.store = parts_->store->metrics();
   metrics.sessions = parts_->directory->metrics();
   if (parts_->serving) metrics.server = parts_->server->metrics();
+  if (parts_->serving) metrics.alarms = parts_->alarm_clock->metrics();
   metrics.calls_in_middleware = parts_->front->in_flight();
   return metrics;
 }
@@ -280,6 +283,16 @@ std::string Runtime::metrics_text() const {
   add_metric(text, "calls_total", "counter", "Calls sent to sessions.", m.sessions.calls);
   add_metric(text, "calls_in_middleware", "gauge", "Calls that middleware is at.",
              m.calls_in_middleware);
+  add_metric(text, "alarms_in_flight", "gauge", "Alarms that run now.", m.alarms.in_flight);
+  add_metric(text, "alarms_fired_total", "counter", "Alarms that have run.", m.alarms.fired);
+  add_metric(text, "alarms_failed_total", "counter", "Attempts that will be repeated.",
+             m.alarms.failed);
+  add_metric(text, "alarms_dead_total", "counter", "Occurrences that were given up.",
+             m.alarms.dead);
+  add_metric(text, "alarms_skipped_total", "counter", "Missed occurrences that were not to fire.",
+             m.alarms.skipped);
+  add_metric(text, "alarms_deferred_total", "counter", "Attempts that could not be made.",
+             m.alarms.deferred);
   add_metric(text, "commits_total", "counter", "Synced write transactions.", m.store.commits);
   add_metric(text, "batches_total", "counter", "Batches in them.", m.store.batches);
   add_metric(text, "written_bytes_total", "counter", "Keys and values written.",
@@ -304,6 +317,7 @@ void Runtime::stop() {
   parts.stopping_on = std::this_thread::get_id();
   parts.io_was_stopped = parts.io.stopped();
   const auto until = Clock::now() + parts.options.drain_timeout;
+  if (parts.alarm_clock) parts.alarm_clock->stop();
   if (parts.server) {
     parts.server->drain();
     if (!parts.wait_for([&] { return parts.server->drained(); }, until)) {

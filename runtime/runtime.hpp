@@ -20,6 +20,7 @@
 #include <string_view>
 #include <type_traits>
 
+#include "actors/alarm_clock.hpp"
 #include "actors/backend.hpp"
 #include "actors/directory.hpp"
 #include "actors/front.hpp"
@@ -52,6 +53,7 @@ struct RuntimeMetrics {
   StoreMetrics store;
   DirectoryMetrics sessions;
   ServerMetrics server;
+  AlarmMetrics alarms;
   std::uint64_t calls_in_middleware = 0;  // on their way to a session, or back to an around
 };
 

@@ -4,6 +4,7 @@
 #include <map>
 #include <utility>
 
+#include "storage/alarm_check.hpp"
 #include "storage/data_directory.hpp"
 #include "storage/detail/each_row.hpp"
 #include "storage/index_check.hpp"
@@ -50,6 +51,7 @@ class ShardCheck {
     }
     const auto report = [this](const std::string& what) { problem(what); };
     if (Status replies = check_replies(*txn, report); !replies) return replies;
+    if (Status alarms = check_alarms(*txn, report); !alarms) return alarms;
     return check_indexes(*txn, report);
   }
 

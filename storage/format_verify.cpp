@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "storage/format.hpp"
+#include "storage/format_alarms.hpp"
 #include "storage/format_replies.hpp"
 
 namespace kontract::format {
@@ -102,8 +103,9 @@ Status verify_row(Keyspace space, std::string_view key, std::string_view value) 
       return of(parse_shared(key, value));
     case Keyspace::replies:
       return verify_reply_row(key, value);
-    case Keyspace::changes:
     case Keyspace::alarms:
+      return verify_alarms_row(key, value);
+    case Keyspace::changes:
       break;
   }
   return corrupt(space, key, "its key does not parse");
@@ -181,8 +183,10 @@ std::string describe(Keyspace space, std::string_view key) {
     case Keyspace::replies:
       if (const std::string which = describe_reply(key); !which.empty()) return out + which;
       break;
-    case Keyspace::changes:
     case Keyspace::alarms:
+      if (const std::string text = describe_alarms_row(key); !text.empty()) return out + text;
+      break;
+    case Keyspace::changes:
       break;
   }
   return out + hex(key);

@@ -1,5 +1,6 @@
 #include "storage/session_purge.hpp"
 
+#include "storage/alarm_rows.hpp"
 #include "storage/detail/purge_rows.hpp"
 #include "storage/format.hpp"
 
@@ -8,7 +9,7 @@ namespace kontract {
 namespace {
 
 // Those whose keys begin with the session's number, besides the rows of tables.
-constexpr Keyspace kOwnSpaces[] = {Keyspace::changes, Keyspace::replies, Keyspace::alarms};
+constexpr Keyspace kOwnSpaces[] = {Keyspace::changes, Keyspace::replies};
 
 // A mark that comes later, or a session: then this number is not the highest.
 Result<bool> is_highest(const ReadTxn& txn, SessionNo session) {
@@ -34,7 +35,8 @@ Result<bool> purge_session(const ReadTxn& txn, SessionNo session, std::size_t op
     if (!more || *more) return more;
     more = purge_rows(txn, space, prefix, ops_end, batch);
   }
-  return more;
+  if (!more || *more) return more;
+  return purge_alarms(txn, session, ops_end - batch.ops().size(), batch);
 }
 
 }  // namespace

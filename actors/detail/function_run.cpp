@@ -3,16 +3,18 @@
 #include <algorithm>
 
 #include "actors/call_error.hpp"
+#include "actors/table_operations.hpp"
 
 namespace kontract::detail {
 
 FunctionRun::FunctionRun(CallPtr call, const BackendFunction& function, LentTables& lent,
-                         SharedState& shared, std::chrono::milliseconds sql_time)
+                         SharedState& shared, std::chrono::milliseconds sql_time, AlarmStage alarms)
     : call_(std::move(call)),
       function_(function),
       lent_(lent),
       shared_(shared),
-      sql_time_(sql_time) {}
+      sql_time_(sql_time),
+      alarms_(std::move(alarms)) {}
 
 void FunctionRun::begin() {
   try {
@@ -124,6 +126,8 @@ Result<JsonText> FunctionRun::perform(Part& part, const TableStep& step) {
       const Result<std::uint64_t> count = table.count();
       return count ? Result<JsonText>(std::to_string(*count)) : count.error();
     }
+    case call:
+      return find_table_function(given.id)->run(table, given.data);
     case exec:
       break;
   }

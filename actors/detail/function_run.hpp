@@ -18,6 +18,7 @@
 #include <variant>
 #include <vector>
 
+#include "actors/alarm_stage.hpp"
 #include "actors/backend.hpp"
 #include "actors/call.hpp"
 #include "actors/function_context.hpp"
@@ -51,7 +52,7 @@ class FunctionRun {
 
   // `lent` is the session's, and outlives it or is cleared with it.
   FunctionRun(CallPtr call, const BackendFunction& function, LentTables& lent, SharedState& shared,
-              std::chrono::milliseconds sql_time);
+              std::chrono::milliseconds sql_time, AlarmStage alarms);
   FunctionRun(const FunctionRun&) = delete;
   FunctionRun& operator=(const FunctionRun&) = delete;
 
@@ -60,6 +61,7 @@ class FunctionRun {
   const Call& call() const { return *call_; }
   bool read_only() const { return function_.read_only(); }
   SharedState& shared() { return shared_; }
+  AlarmStage& alarms() { return alarms_; }
 
   // Starts the handler; it runs until it waits or ends.
   void begin();
@@ -133,6 +135,7 @@ class FunctionRun {
   LentTables& lent_;
   SharedState& shared_;
   const std::chrono::milliseconds sql_time_;
+  AlarmStage alarms_;
   FunctionContext context_{*this};
   std::map<std::string, Part, std::less<>> parts_;
   Ticket observed_ = 0;
