@@ -52,7 +52,7 @@ class AlarmBell final : public ReplyTarget {
   };
   void listen();                // one at a time
   std::uint64_t number_call();  // another one for each
-  void silence();  // the clock is to end
+  void silence();               // the clock is to end
   // What was heard since the last time; waits for something, but at most so long.
   Heard wait(std::chrono::milliseconds at_most);
 

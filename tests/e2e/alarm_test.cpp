@@ -52,7 +52,7 @@ TEST(AlarmCrashTest, EachTakesEffectOnceHoweverOftenTheServerIsKilled) {
     const std::int64_t begin = now_ms() + 200;
     for (int n = 0; n < kAlarms; ++n) {
       const Json alarm = {
-          {"fn", "table.push"}, {"args", {"log", {{"n", n}}}}, {"at", begin + n * 2}};
+          {"fn", "table.push"}, {"args", {"log", {{"n", n}}}}, {"at", begin + n * 10}};
       const auto set = client.call("alarm.set", {"alarm " + std::to_string(n), alarm});
       ASSERT_TRUE(set) << set.error().message;
     }

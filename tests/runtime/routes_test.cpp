@@ -81,10 +81,11 @@ TEST_F(RoutesTest, AreListedWithTheirTypesAndTheMiddleware) {
   start(small_backend());
   const Printed printed = routes();
   EXPECT_EQ(printed.code, 0) << printed.err;
-  EXPECT_THAT(printed.out,
-              MatchesRegex("FUNCTION +ARGUMENTS +RESULT +EGROUP +UGROUP +PERM +DOC\n"
-                           "bank.pay +from: string, amount: integer\\? +integer +bank +staff +RW- "
-                           "+Pays.\n(.|\n)*"));
+  EXPECT_THAT(
+      printed.out,
+      MatchesRegex("FUNCTION +ARGUMENTS +RESULT +EGROUP +UGROUP +PERM +DOC\n"
+                   "(.|\n)*\nbank.pay +from: string, amount: integer\\? +integer +bank +staff +RW- "
+                   "+Pays.\n(.|\n)*"));
   EXPECT_THAT(printed.out, HasSubstr("table.get "));
   EXPECT_THAT(printed.out, HasSubstr("\n\nMIDDLEWARE  FORM   PREFIXURL   EGROUP   ENDPOINTS  "));
   EXPECT_THAT(printed.out, HasSubstr("\ntables      guard  -           storage  table.get  2\n"));
