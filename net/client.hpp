@@ -9,7 +9,8 @@
 // pause. If its time runs out meanwhile it fails with KONTRACT_TIMEOUT, its outcome unknown; so it
 // does at once without `exactly_once`, or if the session was destroyed. One not yet sent waits. A
 // refusal that no retry can cure, such as KONTRACT_UNAUTHORIZED, ends the client: every call fails
-// with it. So does an encrypted server that is not the one it should be.
+// with it. So does a server that is not the one it should be: KONTRACT_FORBIDDEN of TLS, whose
+// certificate proves nothing, or of raystream.
 
 #pragma once
 
@@ -49,7 +50,7 @@ struct ClientRaystream {
 };
 
 struct ClientOptions {
-  std::string url = "ws://127.0.0.1:8787";  // ws://host:port
+  std::string url = "ws://127.0.0.1:8787";  // ws://host:port, or wss:// for TLS
   std::string session = {};
   std::string token = {};  // empty: none
   std::chrono::milliseconds connect_timeout{10'000};
@@ -64,6 +65,10 @@ struct ClientOptions {
   // with `reconnect`.
   bool exactly_once = true;
   ClientRaystream raystream = {};
+  // TLS, as PEM files. Who the server is is always verified.
+  std::string ca_file = {};           // whom to trust; empty: those whom the system trusts
+  std::string certificate_file = {};  // the client's own, for a server that asks for one,
+  std::string key_file = {};          // and its key, which not everybody may read
 };
 
 struct CallResult {

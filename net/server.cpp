@@ -11,6 +11,7 @@
 #include "net/detail/hub.hpp"
 #include "net/detail/listener.hpp"
 #include "net/detail/secure_gate.hpp"
+#include "net/detail/server_tls.hpp"
 #include "net/token_keyring.hpp"
 
 namespace kontract {
@@ -60,14 +61,20 @@ Status check(const ServerOptions& options) {
 
 class BeastServer final : public Server {
  public:
-  BeastServer(std::shared_ptr<detail::Hub> hub, std::shared_ptr<detail::Listener> listener)
-      : hub_(std::move(hub)), listener_(std::move(listener)) {
+  BeastServer(std::shared_ptr<detail::Hub> hub, std::shared_ptr<detail::Listener> listener,
+              std::shared_ptr<detail::ServerTls> tls)
+      : hub_(std::move(hub)), listener_(std::move(listener)), tls_(std::move(tls)) {
     if (listener_) listener_->start();
   }
   ~BeastServer() override { stop(); }
 
   Status accept(int socket, std::string_view received) override {
     return detail::hand_over(hub_, socket, received);
+  }
+
+  Status reload_tls() override {
+    if (tls_) return tls_->reload();
+    return Error(Errc::invalid_request, "The server has no certificate that could be read again");
   }
 
   std::uint16_t port() const override { return listener_ ? listener_->port() : 0; }
@@ -89,18 +96,26 @@ class BeastServer final : public Server {
 
  private:
   std::shared_ptr<detail::Hub> hub_;
-  std::shared_ptr<detail::Listener> listener_;  // null if it has none
+  std::shared_ptr<detail::Listener> listener_;    // null if it has none
+  const std::shared_ptr<detail::ServerTls> tls_;  // of the listener; null: it speaks plain TCP
 };
+
+void warn(const std::string& what) { spdlog::warn("{}", what); }
 
 Result<std::shared_ptr<detail::Hub>> make_hub(ServerOptions options, Server::Parts parts) {
   KONTRACT_ASSERT(parts.io != nullptr && parts.directory != nullptr);
   if (sodium_init() < 0) return Error{Errc::internal, "libsodium cannot be initialised"};
   if (Status checked = check(options); !checked) return std::move(checked).error();
+  auto proxies = detail::TrustedProxies::parse(options.trusted_proxies);
+  if (!proxies) return std::move(proxies).error();
+  if (options.proxy_protocol && proxies->empty()) {
+    return Error{Errc::invalid_request,
+                 "proxy-protocol takes trusted-proxies: the addresses that may say who connects"};
+  }
   cap_connections(options);
   std::unique_ptr<TokenKeyring> keyring;
   if (tokens_required(options)) {
-    auto opened =
-        TokenKeyring::open(options, [](const std::string& what) { spdlog::warn("{}", what); });
+    auto opened = TokenKeyring::open(options, &warn);
     if (!opened) return std::move(opened).error();
     keyring = std::move(*opened);
   }
@@ -115,7 +130,7 @@ Result<std::shared_ptr<detail::Hub>> make_hub(ServerOptions options, Server::Par
     secure = std::move(*opened);
   }
   return std::make_shared<detail::Hub>(std::move(options), std::move(parts), std::move(keyring),
-                                       std::move(secure));
+                                       std::move(secure), std::move(*proxies));
 }
 
 }  // namespace
@@ -137,18 +152,20 @@ std::string_view name_of(Refusal reason) {
 }
 
 Result<std::shared_ptr<Server>> Server::listen(ServerOptions options, Parts parts) {
+  auto tls = detail::ServerTls::open(options, &warn);
+  if (!tls) return std::move(tls).error();
   auto hub = make_hub(std::move(options), std::move(parts));
   if (!hub) return std::move(hub).error();
-  auto listener = detail::Listener::open(*hub);
+  auto listener = detail::Listener::open(*hub, *tls);
   if (!listener) return std::move(listener).error();
   return std::shared_ptr<Server>(
-      std::make_shared<BeastServer>(std::move(*hub), std::move(*listener)));
+      std::make_shared<BeastServer>(std::move(*hub), std::move(*listener), std::move(*tls)));
 }
 
 Result<std::shared_ptr<Server>> Server::without_listener(ServerOptions options, Parts parts) {
   auto hub = make_hub(std::move(options), std::move(parts));
   if (!hub) return std::move(hub).error();
-  return std::shared_ptr<Server>(std::make_shared<BeastServer>(std::move(*hub), nullptr));
+  return std::shared_ptr<Server>(std::make_shared<BeastServer>(std::move(*hub), nullptr, nullptr));
 }
 
 }  // namespace kontract

@@ -63,8 +63,8 @@ class Server {
   };
 
   // Binds and listens. Errors: invalid_request (address, port in use, a non-loopback address
-  // without a secret; accounts without a key that signs tokens; an option, keys that cannot be
-  // read), storage_full (keys cannot be made).
+  // without a secret or without TLS; accounts without a key that signs tokens; what TLS is to be,
+  // the proxies or another option; keys that cannot be read), storage_full (keys cannot be made).
   static Result<std::shared_ptr<Server>> listen(ServerOptions options, Parts parts);
   // One that has only the connections it is handed. Errors: as of the options above.
   static Result<std::shared_ptr<Server>> without_listener(ServerOptions options, Parts parts);
@@ -76,6 +76,11 @@ class Server {
   // it stops); rate_limited (too many of its address); forbidden (without a secret: it did not come
   // over loopback); invalid_request (no such socket). Thread-safe.
   virtual Status accept(int socket, std::string_view received) = 0;
+
+  // Reads certificate and key of the listener again; connections go on with what they have.
+  // Errors: invalid_request (a file; the options name no certificate), with nothing changed.
+  // Thread-safe; reads files.
+  virtual Status reload_tls() = 0;
 
   virtual std::uint16_t port() const = 0;  // 0 without a listener
   virtual ServerMetrics metrics() const = 0;

@@ -17,10 +17,30 @@ struct AttemptRate {
 // Encrypted WebSockets (raystream.v1, docs/raystream.md): not spoken; offered beside
 // kontract.v1+json; or the only way to call a session over the network.
 enum class RaystreamOffer : std::uint8_t { off, on, required };
+// Whether clients of a TLS listener show certificates: nobody is asked; who has one shows it; who
+// has none gets no connection.
+enum class ClientCertificates : std::uint8_t { off, optional, required };
+
+// The field in which a proxy says for whom it sends a request.
+enum class ForwardedHeader : std::uint8_t { x_forwarded_for, forwarded };
 
 struct ServerOptions {
   std::string address = "127.0.0.1";
   std::uint16_t port = 8787;  // 0: any free one
+  bool insecure = false;      // listen without TLS where others than this machine can connect
+
+  // TLS (net/detail/tls_context.hpp); without a certificate the listener speaks plain TCP.
+  std::string tls_certificate;  // path of a PEM chain, the server's own certificate first
+  std::string tls_key;          // path of its key in PEM, which nobody else may read
+  std::string tls_client_ca;    // path of the PEM certificates that sign those of clients
+  ClientCertificates tls_client_certificates = ClientCertificates::off;
+
+  // Proxies before the server (net/detail/client_address.hpp).
+  std::string trusted_proxies;  // addresses and CIDR blocks, between commas or spaces
+  bool proxy_protocol =
+      false;  // every connection is of one of them, and begins with a PROXY header
+  ForwardedHeader forwarded_header =
+      ForwardedHeader::x_forwarded_for;  // which one of theirs counts
 
   // Keys of tokens, of which one at least must be there; none: development, loopback only.
   std::string secret;                       // of HS256

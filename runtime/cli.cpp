@@ -195,6 +195,10 @@ void add_server(CLI::App& command, Server& server) {
   command.add_option("--token", server.token, "Who calls; needed if the server has a secret")
       ->envname("KONTRACT_TOKEN")
       ->type_name("JWT");
+  command
+      .add_option("--ca", server.ca, "Certificates (PEM) to trust for a wss URL, not the system's")
+      ->envname("KONTRACT_CA")
+      ->type_name("FILE");
 }
 
 void add_raystream(CLI::App& command, Server& server) {

@@ -46,6 +46,7 @@ int serve(ServeOptions options, Streams streams);
 struct Server {
   std::string url, token;
   ClientRaystream raystream = {};
+  std::string ca = {};  // of a wss URL: whom to trust; empty: those whom the system trusts
 };
 // Asks for one call, on a connection of its own. `owner`: whose session it must be; empty: any.
 // Errors: with hints for the command line.

@@ -32,6 +32,7 @@ Result<Json> ask(const Server& server, const std::string& session, const std::st
   options.url = server.url;
   options.token = server.token;
   options.raystream = server.raystream;
+  options.ca_file = server.ca;
   options.session = session;
   options.reconnect = false;
   Client client(options);

@@ -115,7 +115,8 @@ Status explain_route(const Json& all, const RoutesRequest& request, Streams stre
 
 int routes(const RoutesRequest& request, Streams streams) {
   if (!check_secret(request, streams)) return kUsage;
-  const auto all = http_get_json(request.server.url, "/routes", admin_server(request).token);
+  const auto all =
+      http_get_json(request.server.url, "/routes", admin_server(request).token, request.server.ca);
   if (!all) return report(hinted(all.error(), request), streams);
   if (request.json) {
     streams.out << to_text(*all) << "\n";

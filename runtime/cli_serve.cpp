@@ -26,10 +26,20 @@ sigset_t stop_signals() {
   return signals;
 }
 
-void wait_for_stop() {
-  const sigset_t signals = stop_signals();
+// Returns the signal.
+int wait_for(const sigset_t& signals) {
   int signal = 0;
   while (sigwait(&signals, &signal) != 0) {
+  }
+  return signal;
+}
+
+void reload_tls(Runtime& runtime) {
+  if (const Status reloaded = runtime.reload_tls(); !reloaded) {
+    spdlog::error("SIGHUP: certificate and key stay as they were: {} {}", reloaded.error().message,
+                  reloaded.error().hint);
+  } else {
+    spdlog::info("SIGHUP: certificate and key were read again");
   }
 }
 
@@ -68,7 +78,8 @@ void greet(const ServeOptions& options, std::uint16_t port, const std::string& i
   const std::string where =
       (ipv6 ? "[" + server.address + "]" : server.address) + ":" + std::to_string(port);
   const bool usual = where == "127.0.0.1:8787";  // where the other commands look by themselves
-  std::string to = usual ? "" : " --url ws://" + where;
+  const bool tls = !server.tls_certificate.empty();
+  std::string to = usual && !tls ? "" : (tls ? " --url wss://" : " --url ws://") + where;
   // Programs that start a server read this line; its text does not change.
   out << "listening on " << where << "\n"
       << "data "
@@ -111,8 +122,10 @@ void greet(const ServeOptions& options, std::uint16_t port, const std::string& i
 }  // namespace
 
 int serve(ServeOptions options, Streams streams) {
-  // Before any thread: none is to be interrupted by what wait_for_stop() waits for.
-  const sigset_t signals = stop_signals();
+  // Before any thread: none is to be interrupted by what is waited for. Without TLS there is
+  // nothing to reload, and SIGHUP ends the process, as when its terminal goes.
+  sigset_t signals = stop_signals();
+  if (!options.runtime.server.tls_certificate.empty()) sigaddset(&signals, SIGHUP);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   raise_open_files();
   log_to_stderr(options.log_level);
@@ -121,10 +134,10 @@ int serve(ServeOptions options, Streams streams) {
   if (!runtime) return report(runtime.error(), streams);
   greet(options, (*runtime)->port(), (*runtime)->identity(), streams.out);
 
-  wait_for_stop();
+  while (wait_for(signals) == SIGHUP) reload_tls(**runtime);
   spdlog::info("stopping; a second signal stops at once");
   std::thread([] {
-    wait_for_stop();
+    wait_for(stop_signals());
     std::_Exit(kFailed);
   }).detach();
   (*runtime)->stop();

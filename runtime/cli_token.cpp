@@ -89,8 +89,8 @@ int revoke(TokenRequest request, Streams streams) {
     if (owner != claims.end() && owner->is_string()) request.owner = owner->get<std::string>();
     if (!request.server.token.empty()) request.owner.clear();  // a token that was given asks
   }
-  const auto done =
-      http_post_json(request.server.url, "/auth/revoke", admin_server(request).token, body);
+  const auto done = http_post_json(request.server.url, "/auth/revoke", admin_server(request).token,
+                                   body, request.server.ca);
   if (!done) return report(hinted(done.error(), request), streams);
   streams.out << "revoked " << done->value("jti", "")
               << "; connections closed: " << done->value("closed", std::uint64_t{0}) << "\n";

@@ -247,6 +247,8 @@ Status Runtime::take_over(int socket, std::string_view received) {
   return parts_->server->accept(socket, received);
 }
 
+Status Runtime::reload_tls() { return parts_->server->reload_tls(); }
+
 RuntimeMetrics Runtime::metrics() const {
   RuntimeMetrics metrics;
   metrics.store = parts_->store->metrics();

@@ -98,6 +98,10 @@ class Runtime {
     return take_over(descriptor, received.str());
   }
 
+  // Reads certificate and key of the listener again, as `kontract serve` does on SIGHUP. What is
+  // connected stays so. Errors: invalid_request; then the old ones stay. Thread-safe.
+  Status reload_tls();
+
   // The parts: a session's address, and the way there. SessionHandle::send goes past the
   // middleware.
   Directory& directory();

@@ -265,10 +265,38 @@ std::vector<Setting> make_settings() {
       "owners-create-tables", sessions(&SessionOptions::owners_create_tables),
       {{"true", true}, {"false", false}}, "Who is not in ugroup admin may create and drop tables"));
 
-  all.push_back(text_setting("address", "ADDRESS", server(&ServerOptions::address),
-                             "Where to listen; without keys of tokens on loopback only"));
+  all.push_back(
+      text_setting("address", "ADDRESS", server(&ServerOptions::address),
+                   "Where to listen; without keys of tokens, or without TLS, on loopback only"));
   all.push_back(number_setting("port", server(&ServerOptions::port),
                                "Port to listen on; 0: any free one", 0));
+  all.push_back(text_setting("tls-certificate", "FILE", server(&ServerOptions::tls_certificate),
+                             "Listen with TLS: the server's certificate and its chain (PEM); read "
+                             "again on SIGHUP"));
+  all.push_back(text_setting("tls-key", "FILE", server(&ServerOptions::tls_key),
+                             "Key of the certificate (PEM), which not everybody may read"));
+  all.push_back(text_setting("tls-client-ca", "FILE", server(&ServerOptions::tls_client_ca),
+                             "Certificates (PEM) that sign those of clients"));
+  all.push_back(choice_setting<ClientCertificates>(
+      "tls-client-certificates", server(&ServerOptions::tls_client_certificates),
+      {{"off", ClientCertificates::off},
+       {"optional", ClientCertificates::optional},
+       {"required", ClientCertificates::required}},
+      "Whether clients are asked for certificates; functions see the subject"));
+  all.push_back(choice_setting<bool>(
+      "insecure", server(&ServerOptions::insecure), {{"true", true}, {"false", false}},
+      "Listen without TLS on other addresses than loopback too, as behind a proxy that ends TLS"));
+  all.push_back(text_setting("trusted-proxies", "LIST", server(&ServerOptions::trusted_proxies),
+                             "Addresses and CIDR blocks of proxies that are believed who connects, "
+                             "such as 10.0.0.0/8,::1"));
+  all.push_back(choice_setting<bool>(
+      "proxy-protocol", server(&ServerOptions::proxy_protocol), {{"true", true}, {"false", false}},
+      "All connections are of trusted proxies and begin with a PROXY header (v1 or v2)"));
+  all.push_back(choice_setting<ForwardedHeader>(
+      "forwarded-header", server(&ServerOptions::forwarded_header),
+      {{"x-forwarded-for", ForwardedHeader::x_forwarded_for},
+       {"forwarded", ForwardedHeader::forwarded}},
+      "The header in which trusted proxies say for whom a request is"));
   all.push_back(text_setting("secret", "TEXT", server(&ServerOptions::secret),
                              "Key of tokens (HS256); others see a flag, so use file or "
                              "environment. Without it, jwks and signing keys in the data "

@@ -1,5 +1,5 @@
 // BatchingStream: the layer between Beast's websocket::stream and the socket that lets many frames
-// leave in one system call.
+// leave in one system call (and, with TLS, in one record).
 //
 // write_some() copies into memory and cannot block, so the WebSocket layer writes its frames with
 // its synchronous calls: no completion handler for each, and never a write outstanding. The bytes
@@ -32,6 +32,7 @@
 #include <utility>
 
 #include "net/detail/socket.hpp"
+#include "net/detail/transport.hpp"
 
 namespace kontract::detail {
 
@@ -39,25 +40,24 @@ class BatchingStream {
  public:
   using executor_type = Strand;
 
-  explicit BatchingStream(Socket socket) : state_(std::make_shared<State>(std::move(socket))) {
+  explicit BatchingStream(SocketTransport transport)
+      : state_(std::make_shared<State>(std::move(transport))) {
     ErrorCode ignored;  // at worst a synchronous write blocks as it would have
-    state_->socket.non_blocking(true, ignored);
+    state_->transport.socket().non_blocking(true, ignored);
   }
 
-  executor_type get_executor() { return state_->socket.get_executor(); }
-  Socket& socket() { return state_->socket; }
+  executor_type get_executor() { return state_->transport.get_executor(); }
 
   std::size_t unsent() const { return state_->unsent(); }
   // How many bytes the socket has taken since the beginning.
   std::uint64_t sent_total() const { return state_->sent_total; }
+  // Rises as the other end takes what was sent.
+  std::uint64_t acknowledged() const { return state_->transport.acknowledged(sent_total()); }
   void flush() { State::flush(state_); }
   // Called when a socket that had to be waited for has taken more, or has failed.
   void on_writable(std::function<void()> call) { state_->on_writable = std::move(call); }
 
-  void close() {
-    ErrorCode ignored;
-    state_->socket.close(ignored);
-  }
+  void close() { state_->transport.close(); }
 
   template <class Buffers>
   std::size_t write_some(const Buffers& buffers, ErrorCode& error) {
@@ -94,7 +94,7 @@ class BatchingStream {
   template <class Buffers, class Handler>
   auto async_read_some(const Buffers& buffers, Handler&& handler) {
     flush();
-    return state_->socket.async_read_some(buffers, std::forward<Handler>(handler));
+    return state_->transport.async_read_some(buffers, std::forward<Handler>(handler));
   }
 
   // Nobody reads without waiting; these only complete what Beast asks of a stream.
@@ -124,7 +124,7 @@ class BatchingStream {
     error = {};
   }
 
-  // The close frame first, then TCP's own farewell.
+  // The close frame first, then TLS's and TCP's own farewells.
   template <class Handler>
   friend void async_teardown(boost::beast::role_type role, BatchingStream& stream,
                              Handler&& handler) {
@@ -151,7 +151,7 @@ class BatchingStream {
   static constexpr std::size_t kKeptBytes = 8 * 1024;  // of an idle connection
 
   struct State {
-    explicit State(Socket s) : socket(std::move(s)) {}
+    explicit State(SocketTransport t) : transport(std::move(t)) {}
 
     std::size_t unsent() const { return pending.size() - sent; }
 
@@ -166,7 +166,7 @@ class BatchingStream {
       if (state.waiting || state.error) return;
       while (state.unsent() > 0) {
         ErrorCode error;
-        const std::size_t bytes = state.socket.write_some(
+        const std::size_t bytes = state.transport.write_some(
             asio::buffer(state.pending.data() + state.sent, state.unsent()), error);
         state.sent += bytes;
         state.sent_total += bytes;
@@ -188,7 +188,7 @@ class BatchingStream {
         self->sent = 0;
       }
       self->waiting = true;
-      self->socket.async_wait(Socket::wait_write, [self](ErrorCode failed) {
+      self->transport.async_wait_to_write([self](ErrorCode failed) {
         self->waiting = false;
         if (failed) {
           self->error = failed;
@@ -200,7 +200,7 @@ class BatchingStream {
       });
     }
 
-    Socket socket;
+    SocketTransport transport;
     std::string pending;
     std::size_t sent = 0;  // bytes at the front of `pending` that the socket has taken
     std::uint64_t sent_total = 0;
@@ -217,7 +217,7 @@ class BatchingStream {
 
     using executor_type = asio::associated_executor_t<Handler, Strand>;
     executor_type get_executor() const noexcept {
-      return asio::get_associated_executor(handler, state->socket.get_executor());
+      return asio::get_associated_executor(handler, state->transport.get_executor());
     }
     void operator()(ErrorCode error) { handler(error); }
   };
@@ -231,10 +231,10 @@ class BatchingStream {
     void operator()(ErrorCode error) {
       State& s = *state;
       State::flush(state);
-      if (!error && !s.error && s.unsent() > 0) {
-        return s.socket.async_wait(Socket::wait_write, std::move(*this));
+      if (!error && !s.error && (s.unsent() > 0 || !s.transport.farewell())) {
+        return s.transport.async_wait_to_write(std::move(*this));
       }
-      boost::beast::websocket::async_teardown(role, s.socket,
+      boost::beast::websocket::async_teardown(role, s.transport.socket(),
                                               Farewell<Handler>{state, std::move(handler)});
     }
   };

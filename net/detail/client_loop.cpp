@@ -4,6 +4,7 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/connect.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
@@ -12,14 +13,15 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/websocket/stream.hpp>
 #include <cctype>
 #include <deque>
 #include <random>
 #include <utility>
 
+#include "net/detail/client_tls.hpp"
 #include "net/detail/client_wire.hpp"
+#include "net/detail/transport.hpp"
 #include "net/raystream_message.hpp"
 
 namespace kontract {
@@ -71,10 +73,12 @@ struct ClientLoop::Io {
   asio::steady_timer backoff{context};
   asio::steady_timer deadlines{context};
   std::minstd_rand random{std::random_device{}()};
+  detail::TlsContext tls;  // of a wss URL
 };
 
 struct ClientLoop::Link {
-  explicit Link(asio::io_context& io) : resolver(io), stream(io), watchdog(io), pulse(io) {}
+  explicit Link(asio::io_context& io)
+      : resolver(io), stream(detail::Socket(asio::make_strand(io))), watchdog(io), pulse(io) {}
 
   // Makes whatever is under way on the connection fail.
   void abort() {
@@ -83,7 +87,7 @@ struct ClientLoop::Link {
     resolver.cancel();
     no_limit();
     pulse.cancel();
-    beast::get_lowest_layer(stream).close();
+    stream.next_layer().close();
   }
 
   // What a message is sent as. Errors: the channel's; it is of no use any more then.
@@ -104,7 +108,7 @@ struct ClientLoop::Link {
 
   std::optional<raystream::Channel> channel;  // if encrypted, after the handshake
   asio::ip::tcp::resolver resolver;
-  websocket::stream<beast::tcp_stream> stream;
+  websocket::stream<detail::SocketTransport> stream;
   beast::flat_buffer buffer;
   asio::steady_timer watchdog;
   asio::steady_timer pulse;
@@ -130,12 +134,20 @@ struct ClientSteps {
                  "Check that the server runs there and that the address is right.");
   }
 
+  static Error why_failed(const ClientLoop& loop, const Link& link, const error_code& failed) {
+    if (link->aborted) return no_connection(loop, "no answer in time");
+    const auto* const tls = link->stream.next_layer().tls();
+    auto refused =
+        detail::tls_refusal(loop.options_.url, failed, tls ? tls->certificate_problem() : "");
+    return refused ? std::move(*refused) : no_connection(loop, failed.message());
+  }
+
   static Error why_refused(const ClientLoop& loop, const Link& link, const error_code& failed,
                            const websocket::response_type& response) {
     if (failed == websocket::error::upgrade_declined) {
       return client_wire::refusal(response.result_int(), response.body());
     }
-    return no_connection(loop, link->aborted ? "no answer in time" : failed.message());
+    return why_failed(loop, link, failed);
   }
 
   // raystream's handshake, after the upgrade.
@@ -167,20 +179,39 @@ struct ClientSteps {
     return no_connection(loop, link->aborted ? "no answer in time" : failed);
   }
 
-  // TCP, upgrade and hello.
+  // Of a wss URL, on a connection of TCP.
+  static asio::awaitable<Status> secure(Loop loop, Link link, std::string host) {
+    auto& transport = link->stream.next_layer();
+    auto tls = detail::TlsSession::open(loop->io_->tls, transport.socket().native_handle(),
+                                        detail::TlsSession::Side::client);
+    if (!tls || !tls->expect_host(host)) {
+      co_return Error(Errc::internal, "TLS cannot be set up for " + host);
+    }
+    transport.start_tls(std::move(tls));
+    const auto [failed] = co_await transport.async_handshake(use_result);
+    if (failed) co_return why_failed(*loop, link, failed);
+    co_return Status{};
+  }
+
+  // TCP, TLS, upgrade and hello.
   static asio::awaitable<Status> open(Loop loop, Link link, client_wire::Url url) {
     const auto [not_found, addresses] =
         co_await link->resolver.async_resolve(url.host, url.port, use_result);
     if (not_found || link->aborted) {
       co_return no_connection(*loop, link->aborted ? "no answer in time" : not_found.message());
     }
-    auto& tcp = beast::get_lowest_layer(link->stream);
-    const auto [no_tcp, endpoint] = co_await tcp.async_connect(addresses, use_result);
+    auto& tcp = link->stream.next_layer().socket();
+    const auto [no_tcp, endpoint] = co_await asio::async_connect(tcp, addresses, use_result);
     if (no_tcp) {
       co_return no_connection(*loop, link->aborted ? "no answer in time" : no_tcp.message());
     }
     error_code ignored;
-    tcp.socket().set_option(asio::ip::tcp::no_delay(true), ignored);
+    tcp.set_option(asio::ip::tcp::no_delay(true), ignored);
+
+    if (url.tls) {
+      const Status secured = co_await secure(loop, link, url.host);
+      if (!secured) co_return secured.error();
+    }
 
     auto& stream = link->stream;
     const auto never = websocket::stream_base::none();
@@ -303,11 +334,17 @@ void ClientLoop::start() {
                              "'" + self->options_.session + "' cannot name a session",
                              "A session's name is 1 to 128 of A-Z a-z 0-9 _ . : -"));
     }
-    const bool over_tls = self->options_.url.starts_with("wss://");
+    // A server whose certificate was not verified is never spoken to.
     auto security =
-        ClientSecurity::from(self->options_.raystream, client_wire::host_and_port(*url), over_tls);
+        ClientSecurity::from(self->options_.raystream, client_wire::host_and_port(*url), url->tls);
     if (!security) return self->end(security.error());
     self->security_ = std::move(*security);
+    if (url->tls) {
+      const ClientOptions& options = self->options_;
+      auto tls = detail::client_tls({options.ca_file, options.certificate_file, options.key_file});
+      if (!tls) return self->end(tls.error());
+      self->io_->tls = std::move(*tls);
+    }
     asio::co_spawn(self->io_->context, ClientSteps::run(self, *url), asio::detached);
   });
   thread_ = std::thread([self = shared_from_this()] { self->io_->context.run(); });

@@ -88,16 +88,19 @@ Errc code_of_status(int http_status) {
 Result<Url> parse_url(std::string_view url) {
   const auto bad = [&](const char* why) {
     return Error(Errc::invalid_request, "'" + std::string(url) + "' is not a server: " + why,
-                 "Give the server as ws://host:port, for example ws://127.0.0.1:8787.");
+                 "Give the server as ws://host:port, for example ws://127.0.0.1:8787, or wss:// "
+                 "for TLS.");
   };
-  constexpr std::string_view kScheme = "ws://";
-  if (!url.starts_with(kScheme)) return bad("it does not begin with ws://");
-  std::string_view rest = url.substr(kScheme.size());
+  constexpr std::string_view kScheme = "ws://", kTlsScheme = "wss://";
+  const bool tls = url.starts_with(kTlsScheme);
+  if (!tls && !url.starts_with(kScheme)) return bad("it does not begin with ws:// or wss://");
+  std::string_view rest = url.substr((tls ? kTlsScheme : kScheme).size());
   if (rest.ends_with('/')) rest.remove_suffix(1);
   if (rest.find_first_of("/?#@ ") != rest.npos) return bad("only a host and a port may follow");
 
   Url parts;
-  parts.port = "80";
+  parts.tls = tls;
+  parts.port = tls ? "443" : "80";
   const auto bracket = rest.starts_with('[') ? rest.find(']') : std::string_view::npos;
   const auto colon = rest.find(':', bracket == rest.npos ? 0 : bracket);
   parts.host = rest.substr(0, colon);

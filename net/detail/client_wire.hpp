@@ -21,8 +21,9 @@ inline constexpr std::size_t kMessageBytesMax = 16 * limits::kMiB;
 
 struct Url {
   std::string host, port;
+  bool tls = false;  // wss
 };
-// Of ws://host[:port][/]; an IPv6 address stands in brackets. Errors: invalid_request.
+// Of ws[s]://host[:port][/]; an IPv6 address stands in brackets. Errors: invalid_request.
 Result<Url> parse_url(std::string_view url);
 
 // "host:port", an IPv6 address in brackets.

@@ -10,6 +10,7 @@
 #include <string>
 #include <utility>
 
+#include "net/detail/arrival.hpp"
 #include "net/detail/http_connection.hpp"
 #include "net/detail/socket.hpp"
 
@@ -76,7 +77,7 @@ Status hand_over(const std::shared_ptr<Hub>& hub, int descriptor, std::string_vi
     return Error(Errc::rate_limited, "This address has too many connections",
                  "connections-per-address-max and its like say how many there may be.");
   }
-  start_http(hub, std::move(*place), std::move(*socket), received);
+  start_http(hub, std::move(*place), plain_arrival(std::move(*socket)), received);
   return {};
 }
 

@@ -37,8 +37,10 @@ using namespace std::chrono_literals;
 constexpr auto kKeepAliveIdle = 15s;
 constexpr auto kWriteTimeout = 10s;
 constexpr auto kLinger = 2s;
-constexpr int kRequestsMax = 1000;  // of one connection
-constexpr auto kBodyGrace = 2s;     // until a body must have come at its least rate
+constexpr int kRequestsMax = 1000;    // of one connection
+constexpr auto kBodyGrace = 2s;       // until a body must have come at its least rate
+constexpr char kTlsHandshake = 0x16;  // the first byte of a connection of TLS
+constexpr int kRequestsMax = 1000;    // of one connection
 constexpr std::size_t kReadBytes = 2 * limits::kKiB;
 constexpr std::size_t kBodyReadBytes = kHeaderBytesMax;
 
@@ -68,13 +70,17 @@ std::string_view view(beast::string_view text) { return {text.data(), text.size(
 
 class Exchange final : public Connection, public std::enable_shared_from_this<Exchange> {
  public:
-  Exchange(std::shared_ptr<Hub> hub, Hub::Place place, Socket socket, std::string_view received)
+  Exchange(std::shared_ptr<Hub> hub, Hub::Place place, Arrived arrived, std::string_view received)
       : hub_(std::move(hub)),
         place_(std::move(place)),
-        socket_(std::move(socket)),
-        strand_(socket_.get_executor()),
+        transport_(std::move(arrived.transport)),
+        strand_(transport_.get_executor()),
         waker_(strand_),
         box_(std::make_shared<AnswerBox<Exchange>>(this, strand_)),
+        client_(std::move(arrived.client)),
+        remote_(client_.text()),
+        sender_(client_.address),
+        accepted_(arrived.accepted),
         buffer_(std::max(kHeaderBytesMax, received.size())) {
     buffer_.commit(asio::buffer_copy(buffer_.prepare(received.size()),
                                      asio::buffer(received.data(), received.size())));
@@ -82,11 +88,6 @@ class Exchange final : public Connection, public std::enable_shared_from_this<Ex
   ~Exchange() override { box_->close(); }
 
   void start() {
-    ErrorCode ignored;
-    socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
-    const auto endpoint = socket_.remote_endpoint(ignored);
-    remote_ = endpoint.address().to_string() + ":" + std::to_string(endpoint.port());
-    accepted_ = Clock::now();
     hub_->add(shared_from_this());
     expect_request(accepted_ + hub_->options().handshake_timeout);
   }
@@ -157,6 +158,10 @@ class Exchange final : public Connection, public std::enable_shared_from_this<Ex
     head_done_ = false;
     request_ = {};
     facts_ = {};
+    if (!hub_->proxies().empty()) {
+      remote_ = client_.text();
+      sender_ = client_.address;
+    }
     identified_.reset();
     cors_headers_.clear();
     set_deadline(deadline);
@@ -168,9 +173,10 @@ class Exchange final : public Connection, public std::enable_shared_from_this<Ex
     under_way_ = true;
     const std::size_t room = buffer_.max_size() - buffer_.size();
     const auto into = buffer_.prepare(std::min(room, head_done_ ? kBodyReadBytes : kReadBytes));
-    socket_.async_read_some(into, [self = shared_from_this()](ErrorCode error, std::size_t bytes) {
-      self->on_read(error, bytes);
-    });
+    transport_.async_read_some(into,
+                               [self = shared_from_this()](ErrorCode error, std::size_t bytes) {
+                                 self->on_read(error, bytes);
+                               });
   }
 
   void on_read(ErrorCode error, std::size_t bytes) {
@@ -202,6 +208,9 @@ class Exchange final : public Connection, public std::enable_shared_from_this<Ex
   // Returns whether the head is complete and acceptable. Otherwise what comes next is under way.
   bool parse_head() {
     const std::string_view bytes(static_cast<const char*>(buffer_.cdata().data()), buffer_.size());
+    if (bytes.starts_with(kTlsHandshake)) {  // it would wait for an answer for ever, as we would
+      return refuse(error_response({Errc::invalid_request, "This port does not speak TLS"})), false;
+    }
     const std::size_t end = bytes.find("\r\n\r\n");
     const bool complete = end != std::string_view::npos;
     if (!complete && bytes.size() < kHeaderBytesMax) return read(), false;
@@ -292,6 +301,18 @@ class Exchange final : public Connection, public std::enable_shared_from_this<Ex
     facts_.has_body = parser_->content_length().value_or(0) > 0;
     facts_.upgrade = beast::websocket::is_upgrade(head);
     keep_alive_ = parser_->keep_alive();
+    see_client();
+  }
+
+  // A listed proxy's connection carries the requests of many.
+  void see_client() {
+    if (!hub_->proxies().trusted(client_.address)) return;
+    const ForwardedHeader field = hub_->options().forwarded_header;
+    const auto hops =
+        request_.header(field == ForwardedHeader::forwarded ? "forwarded" : "x-forwarded-for");
+    const auto address = forwarded_for(field, hops.value_or(""), client_.address, hub_->proxies());
+    remote_ = address == client_.address ? client_.text() : ClientAddress{address}.text();
+    sender_ = address;
   }
 
   void refuse_bytes(ErrorCode error) {
@@ -332,6 +353,12 @@ class Exchange final : public Connection, public std::enable_shared_from_this<Ex
     peer.remote = remote_;
     peer.headers = std::move(request_.headers);
     peer.headers.erase("authorization");  // nobody behind this needs it
+    peer.headers.erase("x-client-certificate");
+    if (const TlsSession* const tls = transport_.tls()) {
+      if (auto subject = tls->peer_subject()) {
+        peer.headers["x-client-certificate"] = std::move(*subject);
+      }
+    }
     if (auto* rpc = std::get_if<RpcRoute>(&decided_)) return call(std::move(*rpc), std::move(peer));
     upgrade(std::get<WebSocketRoute>(decided_), std::move(peer));
   }
@@ -348,7 +375,7 @@ class Exchange final : public Connection, public std::enable_shared_from_this<Ex
   }
 
   // Who the attempts of this request are counted for.
-  std::string client_address() const { return remote_.substr(0, remote_.rfind(':')); }
+  std::string client_address() const { return sender_.to_string(); }
 
   // What was read may be a password. It may be followed by the next request.
   void wipe_read_bytes() {
@@ -414,7 +441,8 @@ class Exchange final : public Connection, public std::enable_shared_from_this<Ex
       start.token = identified_->id;
     }
     start.accepted = accepted_;
-    start_websocket(hub_, std::move(place_), std::move(socket_), parser_->get(), std::move(start));
+    start_websocket(hub_, std::move(place_), std::move(transport_), parser_->get(),
+                    std::move(start));
     hub_->remove(this);
   }
 
@@ -422,10 +450,11 @@ class Exchange final : public Connection, public std::enable_shared_from_this<Ex
     stage_ = Stage::writing;
     if (hub_->draining() || ++requests_ >= kRequestsMax) keep_alive_ = false;
     response.headers.insert(response.headers.end(), cors_headers_.begin(), cors_headers_.end());
-    out_ = to_wire(response, keep_alive_, request_.method == "HEAD");
+    out_ = to_wire(response, keep_alive_, request_.method == "HEAD",
+                   transport_.tls() != nullptr ? Transport::tls : Transport::plain);
     set_deadline(Clock::now() + kWriteTimeout);
     asio::async_write(
-        socket_, asio::buffer(out_),
+        transport_, asio::buffer(out_),
         [self = shared_from_this()](ErrorCode error, std::size_t) { self->on_written(error); });
   }
 
@@ -437,9 +466,20 @@ class Exchange final : public Connection, public std::enable_shared_from_this<Ex
     // Closing with unread input would reset the connection, and the client might lose the response.
     stage_ = Stage::lingering;
     set_deadline(Clock::now() + kLinger);
-    ErrorCode ignored;
-    socket_.shutdown(Socket::shutdown_send, ignored);
-    discard();
+    take_leave();
+  }
+
+  void take_leave() {
+    if (transport_.farewell()) {
+      ErrorCode ignored;
+      transport_.socket().shutdown(Socket::shutdown_send, ignored);
+      return discard();
+    }
+    transport_.async_wait_to_write([self = shared_from_this()](ErrorCode error) {
+      if (self->stage_ == Stage::ended) return;
+      if (error) return self->end();
+      self->take_leave();
+    });
   }
 
   void discard() {
@@ -450,11 +490,11 @@ class Exchange final : public Connection, public std::enable_shared_from_this<Ex
 
   void end() {
     if (stage_ == Stage::ended) return;
+    if (stage_ == Stage::idle) transport_.farewell();  // nothing is cut off
     stage_ = Stage::ended;
     waker_.cancel();
     box_->close();
-    ErrorCode ignored;
-    socket_.close(ignored);
+    transport_.close();
     hub_->remove(this);
     place_ = {};
     owner_place_ = {};
@@ -463,12 +503,14 @@ class Exchange final : public Connection, public std::enable_shared_from_this<Ex
   std::shared_ptr<Hub> hub_;
   Hub::Place place_;
   Hub::OwnerPlace owner_place_;
-  Socket socket_;
+  SocketTransport transport_;
   const Strand strand_;
   Waker waker_;
   const std::shared_ptr<AnswerBox<Exchange>> box_;
-  std::string remote_;
-  Clock::time_point accepted_;
+  const ClientAddress client_;
+  std::string remote_;  // of whoever sent the request
+  boost::asio::ip::address sender_;
+  const Clock::time_point accepted_;
   Clock::time_point deadline_;
   Stage stage_ = Stage::idle;
   beast::flat_buffer buffer_;
@@ -489,11 +531,11 @@ class Exchange final : public Connection, public std::enable_shared_from_this<Ex
 
 }  // namespace
 
-void start_http(std::shared_ptr<Hub> hub, Hub::Place place, Socket socket,
+void start_http(std::shared_ptr<Hub> hub, Hub::Place place, Arrived arrived,
                 std::string_view received) {
-  const Strand strand = socket.get_executor();
+  const Strand strand = arrived.transport.get_executor();
   auto exchange =
-      std::make_shared<Exchange>(std::move(hub), std::move(place), std::move(socket), received);
+      std::make_shared<Exchange>(std::move(hub), std::move(place), std::move(arrived), received);
   asio::post(strand, [exchange] { exchange->start(); });
 }
 

@@ -7,13 +7,21 @@
 #include <memory>
 #include <string_view>
 
+#include "net/detail/client_address.hpp"
 #include "net/detail/hub.hpp"
-#include "net/detail/socket.hpp"
+#include "net/detail/transport.hpp"
 
 namespace kontract::detail {
 
-// `received` is what was read of the socket already.
-void start_http(std::shared_ptr<Hub> hub, Hub::Place place, Socket socket,
+// A connection that may send requests.
+struct Arrived {
+  SocketTransport transport;
+  ClientAddress client;        // as far as the connection itself tells
+  Clock::time_point accepted;  // from here the time counts until a connection says who it is
+};
+
+// `received` is what was read of the connection already.
+void start_http(std::shared_ptr<Hub> hub, Hub::Place place, Arrived arrived,
                 std::string_view received = {});
 
 }  // namespace kontract::detail

@@ -36,11 +36,12 @@ AddressLimits::Options address_options(const ServerOptions& server) {
 }  // namespace
 
 Hub::Hub(ServerOptions options, Server::Parts parts, std::unique_ptr<TokenKeyring> keyring,
-         std::shared_ptr<SecureGate> secure)
+         std::shared_ptr<SecureGate> secure, TrustedProxies proxies)
     : options_(std::move(options)),
       parts_(std::move(parts)),
       keyring_(std::move(keyring)),
       secure_(std::move(secure)),
+      proxies_(std::move(proxies)),
       revocations_(std::make_shared<Revocations>(parts_.shared)),
       origins_(Origins::parse(options_.allowed_origins).value()),
       addresses_(std::make_shared<AddressLimits>(address_options(options_))),

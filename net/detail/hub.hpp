@@ -18,6 +18,7 @@
 
 #include "actors/reply.hpp"
 #include "net/detail/address_limits.hpp"
+#include "net/detail/client_address.hpp"
 #include "net/detail/origin.hpp"
 #include "net/detail/owner_rates.hpp"
 #include "net/detail/revocations.hpp"
@@ -53,13 +54,14 @@ class Hub : public std::enable_shared_from_this<Hub> {
   // Without a keyring everybody is the developer. REQUIRES: with accounts, a keyring that signs.
   // Without a gate raystream is not spoken.
   Hub(ServerOptions options, Server::Parts parts, std::unique_ptr<TokenKeyring> keyring = nullptr,
-      std::shared_ptr<SecureGate> secure = nullptr);
+      std::shared_ptr<SecureGate> secure = nullptr, TrustedProxies proxies = {});
   ~Hub();
   Hub(const Hub&) = delete;
   Hub& operator=(const Hub&) = delete;
 
   const ServerOptions& options() const { return options_; }
   const Server::Parts& parts() const { return parts_; }
+  const TrustedProxies& proxies() const { return proxies_; }
 
   bool open_to_all() const { return keyring_ == nullptr; }
   const std::shared_ptr<SecureGate>& secure() const { return secure_; }
@@ -164,6 +166,7 @@ class Hub : public std::enable_shared_from_this<Hub> {
   const Server::Parts parts_;
   const std::unique_ptr<TokenKeyring> keyring_;
   const std::shared_ptr<SecureGate> secure_;
+  const TrustedProxies proxies_;
   const std::shared_ptr<Revocations> revocations_;
   const Origins origins_;
   const std::shared_ptr<AddressLimits> addresses_;

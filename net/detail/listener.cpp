@@ -4,7 +4,7 @@
 #include <boost/asio/post.hpp>
 #include <utility>
 
-#include "net/detail/http_connection.hpp"
+#include "net/detail/arrival.hpp"
 
 namespace kontract::detail {
 
@@ -15,15 +15,17 @@ constexpr std::chrono::milliseconds kRetryAfter{100};
 
 }  // namespace
 
-Listener::Listener(std::shared_ptr<Hub> hub)
+Listener::Listener(std::shared_ptr<Hub> hub, std::shared_ptr<ServerTls> tls)
     : hub_(std::move(hub)),
+      tls_(std::move(tls)),
       io_(*hub_->parts().io),
       strand_(asio::make_strand(io_)),
       acceptor_(strand_),
       retry_(strand_) {}
 
-Result<std::shared_ptr<Listener>> Listener::open(std::shared_ptr<Hub> hub) {
-  std::shared_ptr<Listener> listener(new Listener(std::move(hub)));
+Result<std::shared_ptr<Listener>> Listener::open(std::shared_ptr<Hub> hub,
+                                                 std::shared_ptr<ServerTls> tls) {
+  std::shared_ptr<Listener> listener(new Listener(std::move(hub), std::move(tls)));
   if (Status bound = listener->bind(); !bound) return std::move(bound).error();
   return listener;
 }
@@ -41,6 +43,12 @@ Status Listener::bind() {
     return Error{Errc::invalid_request,
                  "Without a secret the server listens on loopback only, not on " + where,
                  "Configure a secret, with which tokens are signed, or listen on 127.0.0.1."};
+  }
+  if (!tls_ && !options.insecure && !address.is_loopback()) {
+    return Error{Errc::invalid_request,
+                 "Without TLS the server listens on loopback only, not on " + where,
+                 "Configure tls-certificate and tls-key. Where a proxy ends TLS, and in a network "
+                 "that nobody else can listen to, insecure allows it (docs/tls.md)."};
   }
   const tcp::endpoint endpoint(address, options.port);
   acceptor_.open(endpoint.protocol(), error);
@@ -88,11 +96,12 @@ void Listener::on_accepted(ErrorCode error, Socket socket) {
   const tcp::endpoint from = socket.remote_endpoint(gone);
   if (!place) {
     hub_->warn("listener", "refused a connection: too many are open, or wait to say who they are");
-  } else if (!gone && !place->take_address(from.address())) {
+  } else if (!gone && !hub_->proxies().trusted(from.address()) &&
+             !place->take_address(from.address())) {
     place.reset();
   }
   if (place) {
-    start_http(hub_, std::move(*place), std::move(socket));
+    arrive(hub_, std::move(*place), std::move(socket), tls_ ? tls_->context() : nullptr);
   } else {
     ErrorCode ignored;
     socket.set_option(asio::socket_base::linger(true, 0), ignored);  // reset: leaves no TIME_WAIT

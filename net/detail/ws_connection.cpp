@@ -1,8 +1,6 @@
 #include "net/detail/ws_connection.hpp"
 
-#include <linux/sockios.h>
 #include <spdlog/spdlog.h>
-#include <sys/ioctl.h>
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
@@ -55,11 +53,12 @@ class WsConnection final : public Connection,
                            public Wire,
                            public std::enable_shared_from_this<WsConnection> {
  public:
-  WsConnection(std::shared_ptr<Hub> hub, Hub::Place place, Socket socket, WebSocketStart start)
+  WsConnection(std::shared_ptr<Hub> hub, Hub::Place place, SocketTransport transport,
+               WebSocketStart start)
       : hub_(std::move(hub)),
         place_(std::move(place)),
-        strand_(socket.get_executor()),
-        ws_(std::in_place, std::move(socket)),
+        strand_(transport.get_executor()),
+        ws_(std::in_place, std::move(transport)),
         waker_(strand_),
         // One byte more than allowed, so that it shows when a message is too large.
         buffer_(hub_->options().frame_bytes_max + raystream::kRecordOverheadBytes + 1),
@@ -243,12 +242,7 @@ class WsConnection final : public Connection,
 
   // How much the client's side has acknowledged. The socket asks for more only when a large part of
   // its buffer is free; a slow client moves long before.
-  std::uint64_t taken_by_client() {
-    BatchingStream& stream = ws_->next_layer();
-    int in_socket = 0;
-    if (ioctl(stream.socket().native_handle(), SIOCOUTQ, &in_socket) != 0) in_socket = 0;
-    return stream.sent_total() - static_cast<std::uint64_t>(in_socket);
-  }
+  std::uint64_t taken_by_client() { return ws_->next_layer().acknowledged(); }
 
   // Whether so much waits to be sent that nothing more is read. Then the client is watched.
   bool congested() {
@@ -475,9 +469,9 @@ class WsConnection final : public Connection,
 
 }  // namespace
 
-void start_websocket(std::shared_ptr<Hub> hub, Hub::Place place, Socket socket,
+void start_websocket(std::shared_ptr<Hub> hub, Hub::Place place, SocketTransport transport,
                      const UpgradeRequest& request, WebSocketStart start) {
-  std::make_shared<WsConnection>(std::move(hub), std::move(place), std::move(socket),
+  std::make_shared<WsConnection>(std::move(hub), std::move(place), std::move(transport),
                                  std::move(start))
       ->start(request);
 }

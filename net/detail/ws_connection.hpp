@@ -9,14 +9,14 @@
 
 #include "net/detail/conversation.hpp"
 #include "net/detail/hub.hpp"
-#include "net/detail/socket.hpp"
+#include "net/detail/transport.hpp"
 
 namespace kontract::detail {
 
 using UpgradeRequest = boost::beast::http::request<boost::beast::http::string_body>;
 
 // Answers the upgrade and goes on by itself. Runs on the socket's strand.
-void start_websocket(std::shared_ptr<Hub> hub, Hub::Place place, Socket socket,
+void start_websocket(std::shared_ptr<Hub> hub, Hub::Place place, SocketTransport transport,
                      const UpgradeRequest& request, WebSocketStart start);
 
 }  // namespace kontract::detail

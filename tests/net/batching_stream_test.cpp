@@ -19,7 +19,7 @@ class BatchingStreamTest : public ::testing::Test {
     peer_.connect(acceptor.local_endpoint());
     Socket socket(asio::make_strand(io_));
     acceptor.accept(socket);
-    stream_.emplace(std::move(socket));
+    stream_.emplace(SocketTransport(std::move(socket)));
   }
 
   void write(const std::string& text) {

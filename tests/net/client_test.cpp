@@ -830,7 +830,7 @@ TEST_F(ClientTest, ConnectSaysWhyThereIsNoConnection) {
                options.connect_timeout = 50ms;
              },
              Errc::overloaded, "in time"},
-        Case{"not a url", [](ClientOptions& options) { options.url = "wss://x"; },
+        Case{"not a url", [](ClientOptions& options) { options.url = "http://x"; },
              Errc::invalid_request, "ws://"},
         Case{"not a session's name", [](ClientOptions& options) { options.session = "a b"; },
              Errc::invalid_request, "'a b'"},
@@ -897,7 +897,7 @@ TEST(ClientWireTest, UrlsAreTakenApart) {
   for (const Case& c :
        {Case{"ws://127.0.0.1:8787", "127.0.0.1", "8787"}, Case{"ws://localhost", "localhost", "80"},
         Case{"ws://example.org:1/", "example.org", "1"}, Case{"ws://[::1]:65535", "::1", "65535"},
-        Case{"ws://[::1]", "::1", "80"}}) {
+        Case{"ws://[::1]", "::1", "80"}, Case{"wss://example.org", "example.org", "443"}}) {
     SCOPED_TRACE(c.url);
     const auto url = client_wire::parse_url(c.url);
     ASSERT_TRUE(url);

@@ -325,6 +325,23 @@ TEST_F(HttpTest, TheServerDoesNotListenWhereItMustNot) {
   const Case cases[] = {
       {"not an address", [](ServerOptions& o) { o.address = "nowhere"; }},
       {"open without a secret", [](ServerOptions& o) { o.address = "0.0.0.0"; }},
+      {"open without a secret, insecure",
+       [](ServerOptions& o) {
+         o.address = "0.0.0.0";
+         o.insecure = true;
+       }},
+      {"open without TLS",
+       [](ServerOptions& o) {
+         o.address = "0.0.0.0";
+         o.secret = std::string(32, 's');
+       }},
+      {"no such certificate",
+       [](ServerOptions& o) { o.tls_certificate = o.tls_key = "/nowhere.pem"; }},
+      {"a certificate without a key", [](ServerOptions& o) { o.tls_certificate = "/nowhere.pem"; }},
+      {"client certificates without TLS",
+       [](ServerOptions& o) { o.tls_client_certificates = ClientCertificates::required; }},
+      {"a proxy that is none", [](ServerOptions& o) { o.trusted_proxies = "10.0.0.0/33"; }},
+      {"PROXY headers of nobody", [](ServerOptions& o) { o.proxy_protocol = true; }},
       {"a short secret", [](ServerOptions& o) { o.secret = std::string(31, 's'); }},
       {"a port in use", [this](ServerOptions& o) { o.port = port(); }},
       {"no time for a call", [](ServerOptions& o) { o.call_timeout = 0ms; }},
