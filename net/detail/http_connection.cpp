@@ -37,7 +37,6 @@ using namespace std::chrono_literals;
 constexpr auto kKeepAliveIdle = 15s;
 constexpr auto kWriteTimeout = 10s;
 constexpr auto kLinger = 2s;
-constexpr int kRequestsMax = 1000;    // of one connection
 constexpr auto kBodyGrace = 2s;       // until a body must have come at its least rate
 constexpr char kTlsHandshake = 0x16;  // the first byte of a connection of TLS
 constexpr int kRequestsMax = 1000;    // of one connection
