@@ -48,9 +48,10 @@ struct Call {
   // Filled by the session: the transaction that the answer tells. The call's own or, of a read when
   // no txids can be reserved, the last one before it.
   Txid told_txid = 0;
-  std::shared_ptr<AlarmFiring> alarm = nullptr;        // of an alarm, until its end
-  std::shared_ptr<const CallOrigin> origin = nullptr;  // null: it came from outside
-  std::shared_ptr<struct CallKey> key = nullptr;       // actors/call_key.hpp; null: none
+  std::shared_ptr<AlarmFiring> alarm = nullptr;                  // of an alarm, until its end
+  std::shared_ptr<struct SubscribeRequest> subscribe = nullptr;  // of table.subscribe
+  std::shared_ptr<const CallOrigin> origin = nullptr;            // null: it came from outside
+  std::shared_ptr<struct CallKey> key = nullptr;                 // actors/call_key.hpp; null: none
   ConnectionNo connection = 0;
   Txid tx = 0;  // runs in this transaction of the connection; 0: in its own
   Txid at = 0;  // reads what was there after this transaction; 0: what is there

@@ -8,6 +8,7 @@
 #include "actors/detail/continuation.hpp"
 #include "actors/detail/function_run.hpp"
 #include "actors/detail/session_actor_access.hpp"
+#include "actors/event_hub.hpp"
 #include "actors/settle.hpp"
 #include "storage/owner_usage.hpp"
 #include "storage/session_purge.hpp"
@@ -81,6 +82,9 @@ void SessionDO::destroyed(bool gone) {
     }
     facts_ = nullptr;
     txids_.reset();
+    for (const auto& [id, entry] : tables_) {
+      SessionActorAccess::events(*handle_)->dropped(entry.row);
+    }
     tables_.clear();
     transactions_.clear();
     begun_ = {};

@@ -9,6 +9,7 @@
 #include "actors/alarm_bell.hpp"
 #include "actors/detail/session_actor_access.hpp"
 #include "actors/detail/workers.hpp"
+#include "actors/event_hub.hpp"
 #include "actors/local_run.hpp"
 #include "actors/session_do.hpp"
 
@@ -62,7 +63,10 @@ struct DirectoryState {
 };
 
 SessionHandle::SessionHandle(std::shared_ptr<DirectoryState> directory, Identity identity)
-    : directory_(std::move(directory)), identity_(std::move(identity)) {}
+    : directory_(std::move(directory)),
+      identity_(std::move(identity)),
+      events_(std::make_shared<EventHub>(directory_->store.shard_of(identity_),
+                                         directory_->options.events)) {}
 
 SessionHandle::~SessionHandle() {
   const std::string key = key_of(identity_);
@@ -159,6 +163,10 @@ const SessionOptions& SessionActorAccess::options(SessionHandle& handle) {
 }
 
 Workers& SessionActorAccess::workers(SessionHandle& handle) { return handle.directory_->workers; }
+
+const std::shared_ptr<EventHub>& SessionActorAccess::events(SessionHandle& handle) {
+  return handle.events_;
+}
 
 bool SessionActorAccess::stopping(SessionHandle& handle) {
   return handle.directory_->stopping.load();

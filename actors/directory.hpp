@@ -23,6 +23,7 @@
 #include <string>
 
 #include "actors/call.hpp"
+#include "actors/event_limits.hpp"
 #include "storage/store.hpp"
 
 namespace caf {
@@ -39,6 +40,7 @@ struct SessionOptions {
   std::chrono::milliseconds transaction_time{60'000};  // call, and so long after its begin
   // What the program added (actors/backend.hpp); null: nothing. REQUIRES: checked.
   std::shared_ptr<const class Backend> backend = nullptr;
+  EventLimits events = {};
   bool owners_create_tables = false;  // table.create/drop without ugroup admin
   // Replies to calls with a key: how long they are kept, and how many and how large all of a
   // session's may be; beyond that the oldest go earlier.
@@ -77,6 +79,7 @@ class SessionHandle : public std::enable_shared_from_this<SessionHandle> {
   // Shared: the last handle may go, with a late answer, after the Directory has.
   const std::shared_ptr<struct DirectoryState> directory_;
   const Identity identity_;
+  const std::shared_ptr<class EventHub> events_;
   std::atomic<std::uint64_t> word_{0};
   std::mutex wake_mutex_;
   std::unique_ptr<Actor> actor_;

@@ -257,8 +257,8 @@ void SessionDO::finish(FunctionRun& run) {
   if (outcome) {
     if (Status kept = keep_alarms(run, batch); !kept) outcome = std::move(kept).error();
   }
-  if (batch.bytes() > limits::kBatchBytesMax) {
-    outcome = Error(Errc::too_large, "The function writes " + std::to_string(batch.bytes()) +
+  if (batch.own_bytes() > limits::kBatchBytesMax) {
+    outcome = Error(Errc::too_large, "The function writes " + std::to_string(batch.own_bytes()) +
                                          " bytes; the limit is " +
                                          std::to_string(limits::kBatchBytesMax));
   }

@@ -47,9 +47,9 @@ void Joint::abandon() {
 void Joint::settle(std::unique_lock<std::mutex> lock) {
   settled_ = true;
   if (!error_ && stale_ && !batch_.empty()) error_.emplace(0, *std::move(stale_));
-  if (!error_ && batch_.bytes() > limits::kBatchBytesMax) {
+  if (!error_ && batch_.own_bytes() > limits::kBatchBytesMax) {
     error_.emplace(0, Error(Errc::too_large,
-                            "The batch writes " + std::to_string(batch_.bytes()) +
+                            "The batch writes " + std::to_string(batch_.own_bytes()) +
                                 " bytes; the limit is " + std::to_string(limits::kBatchBytesMax),
                             "Split it into several calls."));
   }

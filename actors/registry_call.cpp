@@ -5,6 +5,8 @@
 #include <caf/all.hpp>
 
 #include "actors/call_key.hpp"
+#include "actors/detail/session_actor_access.hpp"
+#include "actors/event_hub.hpp"
 #include "actors/session_do.hpp"
 #include "actors/settle.hpp"
 #include "storage/index_registry.hpp"
@@ -87,6 +89,7 @@ void SessionDO::change_registry(Call& call, RegistryChange change, JsonText resu
     const auto entry = tables_.find(id);
     drop_table(batch, facts_->no, entry->second.row);
     lent_.erase(id);
+    SessionActorAccess::events(*handle_)->dropped(entry->second.row);
     if (entry->second.actor) closing.push_back(entry->second.actor);
     tables_.erase(entry);
   }
@@ -95,6 +98,7 @@ void SessionDO::change_registry(Call& call, RegistryChange change, JsonText resu
     TableEntry& entry = *find_table(row.id);
     lent_.erase(row.id);
     if (entry.actor) caf::anon_send(entry.actor, TableSetRow{row});
+    SessionActorAccess::events(*handle_)->changed(row);
     entry.row = std::move(row);
   }
   std::vector<std::string> indexed;

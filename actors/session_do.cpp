@@ -226,6 +226,7 @@ void SessionDO::dispatch(const CallPtr& call) {
   if (const TableFunction* function = find_table_function(call->function)) {
     return to_table(call, *function);
   }
+  if (call->subscribe) return subscribe(call);
   if (call->function == "session.destroy") return destroy(call);
   if (call->function == "table.batch") return batch(call);
   if (call->function == "table.list") return list(call);
@@ -347,7 +348,8 @@ const TableAddress& SessionDO::actor_of(TableEntry& entry) {
   if (!entry.actor) {
     entry.actor = home_system().spawn<TableActor, caf::lazy_init>(
         shard_, facts_->no, entry.row, entry.restart_after, &options_.on_table_call,
-        SessionActorAccess::workers(*handle_), SessionActorAccess::living(*handle_));
+        SessionActorAccess::workers(*handle_), SessionActorAccess::living(*handle_),
+        SessionActorAccess::events(*handle_));
     monitor(entry.actor);
   }
   return entry.actor;

@@ -157,6 +157,7 @@ class SessionDO final : public SessionAddress::base {
   void to_table(const CallPtr& call, const TableFunction& function);
   void batch(const CallPtr& call);  // actors/joint_call.cpp, as the next
   void list(const CallPtr& call);
+  void subscribe(const CallPtr& call);  // actors/subscribe_call.cpp
   void open(Call& call);
   void create(Call& call);  // actors/table_call.cpp, as the next two
   void drop(Call& call);

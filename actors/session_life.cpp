@@ -4,6 +4,7 @@
 
 #include "actors/detail/send_when.hpp"
 #include "actors/detail/session_actor_access.hpp"
+#include "actors/event_hub.hpp"
 #include "actors/session_do.hpp"
 #include "storage/owner_usage.hpp"
 #include "storage/wall_clock.hpp"
@@ -80,7 +81,7 @@ Status SessionDO::load(bool may_migrate) {
     if (account) account->created(log_, ticket);
   }
   std::map<std::string, TableEntry, std::less<>> tables;
-  for (TableRow& table : rows) {
+  for (const TableRow& table : rows) {
     TableEntry entry{table, {}, again ? log_.appended() : ticket};
     // An actor that is still there goes on; after a restart of the session its table is the same.
     if (TableEntry* known = find_table(table.id); known != nullptr && known->row.no == table.no) {
@@ -88,6 +89,7 @@ Status SessionDO::load(bool may_migrate) {
       if (entry.actor) entry.restart_after = known->restart_after;
       // What it knows of its row may be a change that failed.
       if (entry.actor) caf::anon_send(entry.actor, TableSetRow{table});
+      SessionActorAccess::events(*handle_)->changed(table);
     }
     tables.emplace(table.id, std::move(entry));
   }
@@ -97,6 +99,9 @@ Status SessionDO::load(bool may_migrate) {
   epoch_ = epoch;
   alarms_.open(row.no);
   registry_ticket_ = ticket;
+  if (migration) {
+    SessionActorAccess::events(*handle_)->migrated(rows, first - 1, ticket);
+  }
   if (ticket == 0 && !purging_) anon_send(SessionAddress(this), SessionPurge{});
   if (migration && migration->drops) purge_when_applied();
   return {};

@@ -7,13 +7,15 @@
 #include "actors/detail/send_when.hpp"
 #include "actors/detail/transaction_part.hpp"
 #include "actors/detail/workers.hpp"
+#include "actors/event_hub.hpp"
 #include "actors/settle.hpp"
 #include "storage/index_registry.hpp"
 
 namespace kontract {
 
 TableActor::TableActor(caf::actor_config& config, Shard& shard, SessionNo session, TableRow row,
-                       Ticket barrier, const Hook* hook, Workers& workers, Living living)
+                       Ticket barrier, const Hook* hook, Workers& workers, Living living,
+                       std::shared_ptr<EventHub> events)
     : TableAddress::base(config),
       shard_(shard),
       session_(session),
@@ -21,7 +23,8 @@ TableActor::TableActor(caf::actor_config& config, Shard& shard, SessionNo sessio
       hook_(hook),
       workers_(workers),
       barrier_(barrier),
-      living_(std::move(living)) {}
+      living_(std::move(living)),
+      events_(std::move(events)) {}
 
 TableActor::behavior_type TableActor::make_behavior() {
   wait_for_barrier();
@@ -136,6 +139,7 @@ void TableActor::run_call(const CallPtr& call) {
     return call->reply.fail(std::move(opened).error(), call->told_txid);
   }
   if (hook_ != nullptr && *hook_) (*hook_)(*call);
+  if (call->subscribe) return subscribe(*call);
   if (!run_function(*call, limits::kSqlInlineTime)) send_away(call);
 }
 
@@ -274,6 +278,7 @@ void TableActor::run_alter(TableAlter& alter) {
       shard_.log().append(std::move(batch), table_->epoch(),
                           std::make_unique<HeldAnswer>(std::move(call.reply), std::move(answer)));
   row_ = alter.row;
+  events_->changed(row_);
   if (table_->indexes_unfinished()) caf::anon_send(TableAddress(this), TableMaintain{0});
 }
 
@@ -406,6 +411,7 @@ Status TableActor::ensure_open() {
   Result<std::unique_ptr<Table>> opened = Table::open(shard_, session_, row_);
   if (!opened) return std::move(opened).error();
   table_ = std::move(*opened);
+  if (auto channel = events_->find(row_.no)) table_->tell(std::move(channel));
   static std::atomic<std::uint64_t> openings{0};
   opening_ = ++openings;
   // What was not finished goes on; no garbage is collected without a word of who reads.

@@ -23,6 +23,7 @@
 
 namespace kontract {
 
+class EventHub;
 class Workers;
 
 // Collect garbage that no reader at or after this txid needs, and go on building indexes.
@@ -112,7 +113,8 @@ class TableActor final : public TableAddress::base {
   // `barrier`: the table is read once everything up to this ticket is applied. `workers`, which
   // outlive it, take SQL that runs for long.
   TableActor(caf::actor_config& config, Shard& shard, SessionNo session, TableRow row,
-             Ticket barrier, const Hook* hook, Workers& workers, Living living);
+             Ticket barrier, const Hook* hook, Workers& workers, Living living,
+             std::shared_ptr<EventHub> events);
 
   behavior_type make_behavior() override;
   void on_exit() override;
@@ -125,6 +127,7 @@ class TableActor final : public TableAddress::base {
   void drain();  // runs what waits until the gate closes again
   void run(Work& work);
   void run_call(const CallPtr& call);
+  void subscribe(Call& call);  // actors/subscribe_call.cpp
   // Runs a call that was let in; false if it takes too long for this thread, and left no trace.
   bool run_function(Call& call, std::chrono::milliseconds sql_time);
   void send_away(const CallPtr& call);
@@ -173,6 +176,7 @@ class TableActor final : public TableAddress::base {
   std::shared_ptr<detail::TransactionPart> proposed_;  // by gate_, instead of what table_ staged
   std::deque<Work> waiting_;
   Living living_;
+  const std::shared_ptr<EventHub> events_;
 };
 
 }  // namespace kontract

@@ -62,6 +62,13 @@ void Client::Awaitable::await_suspend(std::coroutine_handle<> waiting) {
   });
 }
 
+std::uint64_t Client::subscribe(std::string_view table, SubscribeOptions options,
+                                EventHandler handler) {
+  return impl_->loop->subscribe(table, std::move(options), std::move(handler));
+}
+
+void Client::unsubscribe(std::uint64_t subscription) { impl_->loop->unsubscribe(subscription); }
+
 void Client::on_connection(std::function<void(bool)> handler) {
   impl_->loop->on_connection(std::move(handler));
 }

@@ -95,8 +95,25 @@ struct TransactOptions {
   std::chrono::milliseconds backoff_max{250};
 };
 
+// A change of a record, or `resync`: changes up to `txid` were left out.
+struct Event {
+  std::string type;  // insert, update, delete, resync
+  std::string table, id;
+  Json data, old_data;  // null if there is none
+  std::uint64_t txid = 0;
+  bool more = false;  // another event of the same transaction follows
+};
+
+struct SubscribeOptions {
+  Json filter = nullptr;  // null: all
+  std::optional<std::uint64_t> from =
+      {};                      // replays what came after this txid; nothing: from now on
+  std::string slow = "close";  // or coalesce, resync; "close" is resumed as well
+};
+
 class Client {
  public:
+  using EventHandler = std::function<void(Result<Event>)>;
   using Callback = std::function<void(Result<CallResult>)>;
 
   // Starts to connect. Errors come from connect().
@@ -134,6 +151,14 @@ class Client {
   class Transaction;
   using Work = std::function<Status(Transaction&)>;
   Result<std::uint64_t> transact(const Work& work, const TransactOptions& options = {});
+
+  // `handler` is told of each change once, in order, on the client's thread; it must neither block
+  // nor throw. A lost connection is no gap: the next one goes on behind the last event. An error is
+  // the last that it is told: what the server said (events_trimmed: it was away for too long), or
+  // that the client has ended. Returns the subscription's number.
+  std::uint64_t subscribe(std::string_view table, SubscribeOptions options, EventHandler handler);
+  // Nothing is told once this has reached the client's thread.
+  void unsubscribe(std::uint64_t subscription);
 
   // Told of every change of the connection: true when welcomed, false when lost; and at once, if it
   // is welcomed already. Called on the client's thread.

@@ -97,6 +97,13 @@ Result<CallMessage> decode_call(Json& object, MessageId id, const DecodeLimits& 
   return call;
 }
 
+std::optional<SlowPolicy> slow_policy(std::string_view name) {
+  if (name == "close") return SlowPolicy::close;
+  if (name == "coalesce") return SlowPolicy::coalesce;
+  if (name == "resync") return SlowPolicy::resync;
+  return std::nullopt;
+}
+
 Result<Subscribe> decode_subscribe(const Json& object, MessageId id) {
   const Json* table = member(object, "table");
   if (table == nullptr || !table->is_string()) {
@@ -105,10 +112,21 @@ Result<Subscribe> decode_subscribe(const Json& object, MessageId id) {
   if (const Json* filter = member(object, "filter"); filter != nullptr && !filter->is_object()) {
     return invalid("subscribe: filter must be an object");
   }
-  if (const Json* from = member(object, "from"); from != nullptr && !safe_integer(from, 0)) {
-    return invalid("subscribe: from must be a txid");
+  Subscribe subscribe;
+  subscribe.id = id;
+  subscribe.table = table->get_ref<const std::string&>();
+  if (const Json* filter = member(object, "filter")) subscribe.filter = *filter;
+  if (const Json* from = member(object, "from")) {
+    subscribe.from = safe_integer(from, 0);
+    if (!subscribe.from) return invalid("subscribe: from must be a txid");
   }
-  return Subscribe{id, table->get_ref<const std::string&>()};
+  if (const Json* slow = member(object, "slow")) {
+    const auto policy =
+        slow->is_string() ? slow_policy(slow->get_ref<const std::string&>()) : std::nullopt;
+    if (!policy) return invalid("subscribe: slow is close, coalesce or resync");
+    subscribe.slow = *policy;
+  }
+  return subscribe;
 }
 
 Result<Unsubscribe> decode_unsubscribe(const Json& object, MessageId id) {
@@ -172,6 +190,16 @@ void append_explanation(std::string& out, const Error& error) {
     out += ",\"retry_after_ms\":";
     append(out, error.retry_after->count());
   }
+}
+
+void append_error(std::string& out, const Error& error) {
+  const ErrorTraits& about = traits(error.code);
+  out += ",\"code\":\"";
+  out += about.name;
+  out += "\",\"status\":";
+  append(out, about.http_status);
+  append_explanation(out, error);
+  out += about.retry ? ",\"retry\":true" : ",\"retry\":false";
 }
 
 }  // namespace
@@ -238,7 +266,8 @@ std::string welcome(const Welcome& fields, const ServerOptions& options) {
   append(out, fields.perm);
   out += ",\"txid\":";
   append(out, fields.txid);
-  out += ",\"resumed\":false,\"durability\":";
+  out +=
+      fields.resumed ? ",\"resumed\":true,\"durability\":" : ",\"resumed\":false,\"durability\":";
   append_json_string(out, fields.durability);
   out += ",\"heartbeat_ms\":";
   append(out, options.heartbeat.count());
@@ -260,19 +289,28 @@ std::string result(MessageId id, std::string_view result, Txid txid) {
 }
 
 std::string error(std::optional<MessageId> id, const Error& error) {
-  const ErrorTraits& about = traits(error.code);
   std::string out = "{\"t\":\"error\"";
   if (id) {
     out += ",\"id\":";
     append(out, *id);
   }
-  out += ",\"code\":\"";
-  out += about.name;
-  out += "\",\"status\":";
-  append(out, about.http_status);
-  append_explanation(out, error);
-  out += about.retry ? ",\"retry\":true}" : ",\"retry\":false}";
-  return out;
+  append_error(out, error);
+  return out + '}';
+}
+
+std::string event_head(MessageId subscription) {
+  std::string out = "{\"t\":\"event\",\"sub\":";
+  append(out, subscription);
+  return out + ',';
+}
+
+std::string subscription_ended(MessageId subscription, const Error& error, Txid last) {
+  std::string out = "{\"t\":\"error\",\"sub\":";
+  append(out, subscription);
+  append_error(out, error);
+  out += ",\"last_txid\":";
+  append(out, last);
+  return out + '}';
 }
 
 std::string heartbeat(std::string_view timestamp, std::chrono::system_clock::time_point now) {

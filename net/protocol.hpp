@@ -13,6 +13,7 @@
 #include <string_view>
 #include <variant>
 
+#include "actors/subscription.hpp"
 #include "net/raystream_frame.hpp"
 #include "net/server_options.hpp"
 #include "storage/json.hpp"
@@ -30,8 +31,8 @@ using MessageId = std::uint64_t;  // chosen by the client, 1 to 2^53 - 1
 // server can do what they ask is for the connection to say.
 struct Hello {
   std::string token;              // empty: none
-  std::optional<Txid> last_txid;  // of resume; nothing is replayed in this version
   std::string sid;                // of resume: the session must be this one; empty: any
+  std::optional<Txid> last_txid;  // of resume: where subscriptions go on that do not say
 };
 
 struct CallMessage {
@@ -48,6 +49,9 @@ struct CallMessage {
 struct Subscribe {
   MessageId id = 0;
   std::string table;
+  Json filter;  // an object, or null: all
+  std::optional<Txid> from;
+  SlowPolicy slow = SlowPolicy::close;
 };
 
 struct Unsubscribe {
@@ -98,12 +102,17 @@ struct Welcome {
   std::string_view session, sid, owner, durability;
   int perm = 0;
   Txid txid = 0;
+  bool resumed = false;
 };
 
 // Frames. Of a KONTRACT_INTERNAL neither frames nor bodies tell the message: log it.
 std::string welcome(const Welcome& fields, const ServerOptions& options);
 std::string result(MessageId id, std::string_view result, Txid txid);
 std::string error(std::optional<MessageId> id, const Error& error);
+// What stands before an EventText's tail.
+std::string event_head(MessageId subscription);
+// A subscription is over; `last` is where another can go on.
+std::string subscription_ended(MessageId subscription, const Error& error, Txid last);
 std::string heartbeat(std::string_view timestamp, std::chrono::system_clock::time_point now);
 std::string close(Errc code, std::string_view message);
 

@@ -79,6 +79,11 @@ template <class T>
 Field<T> sql(T SqlLimits::*member) {
   return [member](ServeOptions& options) -> T& { return options.runtime.store.sql.*member; };
 }
+
+template <class T>
+Field<T> changes(T ChangeLogLimits::*member) {
+  return [member](ServeOptions& options) -> T& { return options.runtime.store.changes.*member; };
+}
 template <class T>
 Field<T> sessions(T SessionOptions::*member) {
   return [member](ServeOptions& options) -> T& { return options.runtime.sessions.*member; };
@@ -227,6 +232,12 @@ std::vector<Setting> make_settings() {
   all.push_back(size_setting("bytes-per-owner-max", store(&StoreOptions::bytes_per_owner_max),
                              "Stored versions of one owner's records, with their keys; 0: no limit",
                              0));
+  all.push_back(number_setting("change-log-max", changes(&ChangeLogLimits::changes),
+                               "Changes that a table keeps for who follows it; 0: none", 0));
+  all.push_back(size_setting("change-log-bytes-max", changes(&ChangeLogLimits::bytes),
+                             "Their ids and data together; 0: none", 0));
+  all.push_back(duration_setting("change-log-age", changes(&ChangeLogLimits::age),
+                                 "How long a change is kept for them; 0: not at all", D(0)));
   all.push_back(number_setting("shared-entries-max", store(&StoreOptions::shared_entries_max),
                                "Keys of the state that all sessions share"));
   all.push_back(size_setting("shared-bytes-max", store(&StoreOptions::shared_bytes_max),

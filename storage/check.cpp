@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "storage/alarm_check.hpp"
+#include "storage/change_check.hpp"
 #include "storage/data_directory.hpp"
 #include "storage/detail/each_row.hpp"
 #include "storage/index_check.hpp"
@@ -52,6 +53,7 @@ class ShardCheck {
     const auto report = [this](const std::string& what) { problem(what); };
     if (Status replies = check_replies(*txn, report); !replies) return replies;
     if (Status alarms = check_alarms(*txn, report); !alarms) return alarms;
+    if (Status changes = check_changes(*txn, report); !changes) return changes;
     return check_indexes(*txn, report);
   }
 

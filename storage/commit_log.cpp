@@ -6,6 +6,7 @@ namespace kontract {
 
 void WriteBatch::merge(WriteBatch&& other) {
   bytes_ += other.bytes_;
+  log_bytes_ += other.log_bytes_;
   if (ops_.empty()) {
     ops_ = std::move(other.ops_);
   } else {
@@ -14,6 +15,7 @@ void WriteBatch::merge(WriteBatch&& other) {
   }
   other.ops_.clear();
   other.bytes_ = 0;
+  other.log_bytes_ = 0;
 }
 
 }  // namespace kontract

@@ -53,10 +53,12 @@ class WriteBatch {
  public:
   void put(Keyspace space, std::string key, std::string value) {
     bytes_ += key.size() + value.size();
+    if (space == Keyspace::changes) log_bytes_ += key.size() + value.size();
     ops_.push_back({space, false, std::move(key), std::move(value)});
   }
   void erase(Keyspace space, std::string key) {
     bytes_ += key.size();
+    if (space == Keyspace::changes) log_bytes_ += key.size();
     ops_.push_back({space, true, std::move(key), {}});
   }
   // Appends the other's operations after this one's.
@@ -64,11 +66,14 @@ class WriteBatch {
 
   bool empty() const { return ops_.empty(); }
   std::size_t bytes() const { return bytes_; }
+  // Without what goes into or out of `changes`: what the limits of a call are for.
+  std::size_t own_bytes() const { return bytes_ - log_bytes_; }
   const std::vector<WriteOp>& ops() const { return ops_; }
 
  private:
   std::vector<WriteOp> ops_;
   std::size_t bytes_ = 0;
+  std::size_t log_bytes_ = 0;
 };
 
 using Ticket = std::uint64_t;  // 0 is settled from the start

@@ -19,6 +19,8 @@
 //   garbage   u64(session) u32(table) u64(superseding) u64(old) id  u64(ms since 1970)
 //   indexes   u64(session) u32(table) entry u64(order)              u64(txid) id
 //   shared    the key itself                                        SharedRow
+//   changes   u64(session) u32(table) u64(txid) u32(n)              ChangeRow
+//             u64(session) u32(table) u64(0) u32(0)                 ChangeHead
 //   replies   storage/format_replies.hpp
 //
 //   value := layout:u8  payload  crc:u32
@@ -274,6 +276,43 @@ struct SharedRow {
 bool shared_key_fits(std::string_view key);
 std::string shared_value(std::string_view key, const SharedRow& row);
 Result<SharedRow> parse_shared(std::string_view key, std::string_view value);
+
+// ---- changes
+//
+// What each transaction did to the records of a table, for those who follow it. A table's first row
+// says from where on its log is complete; `changes` and `bytes` count on from there for ever.
+
+struct ChangeKey {
+  SessionNo session = 0;
+  TableNo table = 0;
+  Txid txid = 0;        // 0: the head
+  std::uint32_t n = 0;  // from 0, in the transaction; the head has 0
+};
+// Of the log up to and including a row, since its table's first logged change.
+struct ChangeTotals {
+  std::uint64_t changes = 0, bytes = 0;
+};
+struct ChangeHead {
+  Txid floor = 0;       // all changes after this transaction are there, none up to it need be
+  ChangeTotals totals;  // at `floor`
+};
+enum class ChangeKind : std::uint8_t { insert = 1, update = 2, erase = 3 };
+struct ChangeRow {
+  ChangeKind kind = ChangeKind::insert;
+  ChangeTotals totals;
+  std::int64_t at_ms = 0;  // since 1970
+  std::string_view id;
+  std::string_view data;      // empty if it was erased
+  std::string_view old_data;  // empty if it was inserted
+};
+
+Key change_key(const ChangeKey& row);
+Key change_head_key(SessionNo session, TableNo table);
+std::string change_value(const Key& key, const ChangeRow& row);
+std::string change_head_value(const Key& key, const ChangeHead& head);
+Result<ChangeKey> parse_change_key(std::string_view key);
+Result<ChangeRow> parse_change(std::string_view key, std::string_view value);
+Result<ChangeHead> parse_change_head(std::string_view key, std::string_view value);
 
 // ---- journal
 //

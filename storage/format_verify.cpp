@@ -105,8 +105,11 @@ Status verify_row(Keyspace space, std::string_view key, std::string_view value) 
       return verify_reply_row(key, value);
     case Keyspace::alarms:
       return verify_alarms_row(key, value);
-    case Keyspace::changes:
-      break;
+    case Keyspace::changes: {
+      auto parsed = parse_change_key(key);
+      if (!parsed) return std::move(parsed).error();
+      return parsed->txid == 0 ? of(parse_change_head(key, value)) : of(parse_change(key, value));
+    }
   }
   return corrupt(space, key, "its key does not parse");
 }
@@ -187,6 +190,10 @@ std::string describe(Keyspace space, std::string_view key) {
       if (const std::string text = describe_alarms_row(key); !text.empty()) return out + text;
       break;
     case Keyspace::changes:
+      if (key.size() == 24) {
+        return out + of_table(u64(0), u32(8)) + txid_text(u64(12)) + ", change " +
+               std::to_string(u32(20));
+      }
       break;
   }
   return out + hex(key);

@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 
+#include "storage/change_log.hpp"
 #include "storage/dead_orders.hpp"
 #include "storage/format.hpp"
 #include "storage/index_scan.hpp"
@@ -74,6 +75,10 @@ class MvccTable final : public Table {
   bool indexes_unfinished() const override;
   Status set_indexes(std::vector<IndexRow> rows) override;
   const std::vector<IndexRow>& index_rows() const override { return indexes_.rows(); }
+
+  void tell(std::shared_ptr<ChangeSink> sink) override { sink_ = std::move(sink); }
+  Status may_follow(const Json& filter) override;
+  Followed followed() const override { return {last_write_, last_ticket_, change_log_.floor()}; }
 
   // As in SqlTable: storage/sql_table.hpp. They do not check permissions. A cursor goes before the
   // transaction does. By index, a record that is changed while the cursor is open may come again.
@@ -178,6 +183,7 @@ class MvccTable final : public Table {
   JsonText visible_data(const RecordState& record) const;
   Result<Json> parse_visible(std::string_view id, const RecordState& record) const;
 
+  void tell_sink(Ticket ticket);
   void changed() { batch_built_ = false; }
   bool collects_at_once() const;
   bool keeps_versions() const;
@@ -201,7 +207,10 @@ class MvccTable final : public Table {
   Ticket count_ticket_ = 0;  // of the last batch that changed it
   Txid last_write_ = 0;      // transactions write in the order of their txids
   Txid exact_from_ = 0;      // as in CountRow, of all that is sealed
-  DeadOrders dead_orders_;   // what pop and shift have passed over
+  Ticket last_ticket_ = 0;   // of that one; 0: the store has it
+  mutable ChangeLog change_log_;
+  std::shared_ptr<ChangeSink> sink_;
+  DeadOrders dead_orders_;  // what pop and shift have passed over
 
   IndexSet indexes_;
   struct Build {

@@ -23,7 +23,7 @@ Result<bool> purge_rows(const ReadTxn& txn, Keyspace space, std::string_view pre
 namespace {
 
 constexpr Keyspace kRowSpaces[] = {Keyspace::versions, Keyspace::order, Keyspace::garbage,
-                                   Keyspace::indexes};
+                                   Keyspace::indexes, Keyspace::changes};
 
 // The same for all rows of a table.
 Result<bool> purge_table(const ReadTxn& txn, SessionNo session, TableNo table, std::size_t ops_end,

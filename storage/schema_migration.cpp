@@ -73,7 +73,7 @@ class TableMigration {
           {input_.session.sid, plan_.row.owner, input_.txid, perms::RWX, input_.oldest_reader});
     }
     if (!ready) return ready;
-    const std::size_t used = std::min(batch.bytes(), limits::kMigrationBytesMax);
+    const std::size_t used = std::min(batch.own_bytes(), limits::kMigrationBytesMax);
     table.let_write(limits::kMigrationBytesMax - used);
     if (Status walked = walk(table); !walked) return walked;
     batch.merge(table.take_staged());
@@ -277,7 +277,7 @@ class SessionMigration {
       if (Status fit = check_typed(plan, report); !fit) return fit;
     }
     out_.reports.push_back(std::move(report));
-    if (out_.batch.bytes() <= limits::kMigrationBytesMax) return {};
+    if (out_.batch.own_bytes() <= limits::kMigrationBytesMax) return {};
     return Error{Errc::too_large, "The migration would write more than " +
                                       std::to_string(limits::kMigrationBytesMax) + " bytes"};
   }

@@ -91,6 +91,7 @@ StagedSet::Records::iterator StagedSet::touch(std::string_view id, const RecordS
     record = records_.emplace(std::string(id), Entry{before, before, {}, false, {}, {}, {}}).first;
     record->second.base.data = {};
     if (before.live()) record->second.base_entries = indexes_.entries(before.data);
+    if (before.live() && keeps_old_data_) record->second.old_data = before.data;
     bytes_ += id.size();
   }
   return record;

@@ -33,6 +33,10 @@ class StagedSet {
   // `indexes` are those of the table, and stay as they are while anything is staged.
   explicit StagedSet(const IndexSet& indexes) : indexes_(indexes) {}
 
+  // What each_change() tells as the record before is kept from now on, or not. Of use while nothing
+  // is staged.
+  void keep_old_data(bool keep) { keeps_old_data_ = keep; }
+
   // So many bytes instead of limits::kBatchBytesMax.
   void let_hold(std::size_t bytes_max) { bytes_max_ = bytes_max; }
 
@@ -46,6 +50,24 @@ class StagedSet {
 
   // The id's state in this transaction; null if it was not touched.
   const RecordState* find(std::string_view id) const;
+
+  // What the transaction did to each record, in the order of their ids. Views live until the set
+  // changes.
+  struct Change {
+    format::ChangeKind kind;
+    std::string_view id, data, old_data;
+  };
+  template <class Visit>
+  void each_change(const Visit& visit) const {
+    for (const auto& [id, entry] : records_) {
+      const bool was = entry.base.live();
+      const auto kind = !entry.state.live() ? format::ChangeKind::erase
+                        : was               ? format::ChangeKind::update
+                                            : format::ChangeKind::insert;
+      visit(Change{kind, id, entry.data, entry.old_data});
+    }
+  }
+  std::size_t size() const { return records_.size(); }
 
   // What leads to this state from the one below: first what is deleted, then what is put, in the
   // order of `_order`.
@@ -82,6 +104,7 @@ class StagedSet {
     bool base_erased = false;
     IndexEntries base_entries, entries;
     std::vector<std::string> put;  // keys in overlay_: the entries that are not the base's too
+    std::string old_data = {};     // the base's, if it is kept
 
     // The entries that LMDB gets, and those that go if the base does.
     IndexEntries new_entries() const;
@@ -107,6 +130,7 @@ class StagedSet {
   std::size_t bytes_ = 0;  // of ids, data and entries
   std::size_t bytes_max_ = limits::kBatchBytesMax;
   bool collects_ = false;
+  bool keeps_old_data_ = false;
 };
 
 // What a transaction that stands apart has staged, out of the table between two of its steps.

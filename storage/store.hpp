@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "storage/alarm.hpp"
+#include "storage/change_log_limits.hpp"
 #include "storage/commit_log.hpp"
 #include "storage/environment.hpp"
 #include "storage/limits.hpp"
@@ -61,6 +62,7 @@ struct StoreOptions {
   std::size_t shared_entries_max = limits::kSharedEntriesMax;
   std::size_t shared_bytes_max = limits::kSharedBytesMax;
   std::chrono::milliseconds shared_write_interval = limits::kSharedWriteInterval;
+  ChangeLogLimits changes = {};  // what each table keeps of its changes
 };
 
 using SessionNo = std::uint64_t;  // within a shard; never reused

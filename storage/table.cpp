@@ -57,7 +57,8 @@ MvccTable::MvccTable(Shard& shard, SessionNo session, TableRow row)
       log_(shard.log()),
       session_(session),
       row_(std::move(row)),
-      account_(shard.usage() != nullptr ? shard.usage()->account(row_.owner) : nullptr) {}
+      account_(shard.usage() != nullptr ? shard.usage()->account(row_.owner) : nullptr),
+      change_log_(session, row_.no, shard.options().changes) {}
 
 Status MvccTable::load() {
   const Epoch epoch = log_.epoch();
@@ -71,12 +72,14 @@ Status MvccTable::load() {
   if (!count) return std::move(count).error();
   auto indexes = load_indexes(*txn, session_, row_.no);
   if (!indexes) return std::move(indexes).error();
+  if (Status read = change_log_.load(*txn, count->changed == 0); !read) return read;
   indexes_ = IndexSet(*std::move(indexes));
   indexes_changed();
   restart_build();
   count_ = *count;
   if (exact_from_ == 0) exact_from_ = keeps_versions() ? count_.exact_from : 0;
   count_ticket_ = 0;
+  last_ticket_ = 0;
   dead_orders_.clear();
   last_write_ = std::max(last_write_, count_.changed);
   epoch_ = epoch;
@@ -113,6 +116,7 @@ Status MvccTable::begin(const Access& access) {
   perm_ = *access.perm;
   oldest_reader_ = access.oldest_reader;
   stand_ = access.stand;
+  staged_.keep_old_data(change_log_.keeps() || (sink_ && sink_->listens()));
   return {};
 }
 
@@ -486,6 +490,10 @@ const WriteBatch& MvccTable::staged() const {
     batch_ = staged_.batch({session_, row_.no, row_.owner, current_, collects_at_once(),
                             count.exact_from != count_.exact_from},
                            count);
+    if (!staged_.empty()) {
+      const bool has_room = log_.admit(/*frees_space=*/false).has_value();
+      change_log_.append(staged_, current_, has_room, shard_.environment(), batch_);
+    }
     batch_built_ = true;
   }
   return batch_;
@@ -504,8 +512,11 @@ void MvccTable::seal(Ticket ticket) {
   count_ = count_row();
   if (exact_from_ == 0) exact_from_ = current_;
   if (staged_.collects()) exact_from_ = current_ + 1;
+  if (sink_ && sink_->listens()) tell_sink(ticket);
+  if (!staged_.empty()) change_log_.settle();
   staged_.seal(ticket, current_, pending_);
   last_write_ = current_;
+  last_ticket_ = ticket;
   stage_ = Stage::none;
   reads_ = nullptr;
   writes_ = 0;
@@ -548,7 +559,10 @@ Result<bool> MvccTable::collect_garbage(Txid oldest_reader,
       batch.put(Keyspace::registry, key.str(), format::count_value(key, count_));
     }
   }
-  return round->more;
+  auto more_changes = change_log_.trim(
+      *txn, duration_cast<milliseconds>(now.time_since_epoch()).count(), ops_max, batch);
+  if (!more_changes) return more_changes;
+  return round->more || *more_changes;
 }
 
 }  // namespace kontract

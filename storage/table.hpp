@@ -36,6 +36,8 @@
 
 namespace kontract {
 
+class ChangeSink;
+
 // What an operation needs of its context. A missing part is KONTRACT_CTX_MISSING, naming it.
 struct Access {
   std::string_view sid;
@@ -130,6 +132,17 @@ class Table {
   virtual std::shared_ptr<StagedOverlay> lift() = 0;
   // Errors: txn_conflict, when the table is another by now and the changes do not fit it.
   virtual Status lay(std::shared_ptr<StagedOverlay> overlay) = 0;
+  // Whom to tell of what is sealed from now on (storage/change_log.hpp); null: nobody.
+  virtual void tell(std::shared_ptr<ChangeSink> sink) = 0;
+  // Whether the transaction may follow the changes of the records that match the filter (null:
+  // all). Errors: permission_denied, invalid_request.
+  virtual Status may_follow(const Json& filter) = 0;
+  struct Followed {
+    Txid last_write;
+    Ticket ticket;              // of it; 0: settled
+    std::optional<Txid> floor;  // all changes after it are in the log; nothing: none of the past
+  };
+  virtual Followed followed() const = 0;
 
   // Looks at all records. Ends early, with what it has by then, once `over` says so. Asks for no
   // permission. Errors: storage_corrupt.

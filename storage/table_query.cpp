@@ -197,6 +197,12 @@ Result<MvccTable::QueryScan> MvccTable::start_query(const Json& filter,
   return QueryScan(*std::move(scan));
 }
 
+Status MvccTable::may_follow(const Json& filter) {
+  if (Status allowed = require(perms::R__, "subscribe"); !allowed) return allowed;
+  if (Status valid = validate(filter, {}); !valid) return valid;
+  return schema_ ? schema_->check_filter(filter) : Status();
+}
+
 Result<JsonText> MvccTable::query(const Json& filter, const QueryOptions& options) {
   if (auto allowed = require(perms::R__, "table.query"); !allowed) {
     return std::move(allowed).error();

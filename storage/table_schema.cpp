@@ -120,6 +120,20 @@ Result<JsonText> MvccTable::push_by_key(const Json& data) {
   return text;
 }
 
+// What others are told of the transaction: what readers may see of it.
+void MvccTable::tell_sink(Ticket ticket) {
+  std::vector<Change> changes;
+  changes.reserve(staged_.size());
+  const auto shown_part = [this](std::string_view data) {
+    return hides() && !data.empty() ? schema_->visible_data(data) : JsonText(data);
+  };
+  staged_.each_change([&](const StagedSet::Change& change) {
+    changes.push_back({change.kind, std::string(change.id), shown_part(change.data),
+                       shown_part(change.old_data)});
+  });
+  if (!changes.empty()) sink_->sealed(ticket, current_, std::move(changes));
+}
+
 // The text of a live record, as readers get it.
 JsonText MvccTable::visible_data(const RecordState& record) const {
   return hides() ? schema_->visible_data(record.data) : JsonText(record.data);

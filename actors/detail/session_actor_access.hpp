@@ -15,6 +15,7 @@ class SessionActorAccess {
   static Store& store(SessionHandle& handle);
   static const SessionOptions& options(SessionHandle& handle);
   static bool stopping(SessionHandle& handle);
+  static const std::shared_ptr<class EventHub>& events(SessionHandle& handle);
   static class Workers& workers(SessionHandle& handle);
 
   // Calls that have been sent and not answered.

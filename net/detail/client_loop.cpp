@@ -407,6 +407,31 @@ void ClientLoop::submit(std::string_view function, const Json& args, Client::Cal
   if (first) asio::post(io_->context, [self = shared_from_this()] { self->take_inbox(); });
 }
 
+std::uint64_t ClientLoop::subscribe(std::string_view table, SubscribeOptions options,
+                                    Client::EventHandler handler) {
+  const std::uint64_t id = last_id_.fetch_add(1, std::memory_order_relaxed) + 1;
+  asio::post(io_->context, [self = shared_from_this(), id, table = std::string(table),
+                            options = std::move(options), handler = std::move(handler)]() mutable {
+    if (self->ended_) return handler(*self->ended_);
+    self->subscriptions_.add(id, std::move(table), std::move(options), std::move(handler));
+    const std::shared_ptr<Link> link = self->link_;
+    if (!link || !link->welcomed) return;  // the welcome does it
+    link->first_out.push_back(self->subscriptions_.frame(id));
+    self->pump(link);
+  });
+  return id;
+}
+
+void ClientLoop::unsubscribe(std::uint64_t subscription) {
+  const std::uint64_t id = last_id_.fetch_add(1, std::memory_order_relaxed) + 1;
+  asio::post(io_->context, [self = shared_from_this(), id, subscription] {
+    const std::shared_ptr<Link> link = self->link_;
+    if (!self->subscriptions_.remove(subscription) || !link || !link->welcomed) return;
+    link->first_out.push_back(client_wire::unsubscribe(id, subscription));
+    self->pump(link);
+  });
+}
+
 void ClientLoop::take_inbox() {
   std::vector<Submitted> taken;
   {
@@ -491,13 +516,21 @@ void ClientLoop::receive_message(const std::shared_ptr<Link>& link, std::string_
   }
   if (link->welcomed) link->heard = ClientCalls::Clock::now();
   if (auto* answer = std::get_if<client_wire::Answer>(&*message)) {
-    if (answer->id != 0) {
+    if (subscriptions_.contains(answer->id)) {
+      subscriptions_.answered(answer->id, answer->result);
+    } else if (answer->id != 0) {
       const bool rests = calls_.answer(answer->id, std::move(answer->result));
       if (rests) io_->deadlines.cancel();  // it may be the next that is due
       if (rests) watch_deadlines();
     } else if (!link->welcomed && !answer->result) {
       link->refused = std::move(answer->result).error();
     }
+    pump(link);
+  } else if (auto* event = std::get_if<client_wire::EventMessage>(&*message)) {
+    subscriptions_.take(std::move(*event));
+  } else if (const auto* over = std::get_if<client_wire::Ended>(&*message)) {
+    if (!subscriptions_.ended(over->subscription, over->error)) return;
+    link->first_out.push_back(subscriptions_.frame(over->subscription));
     pump(link);
   } else if (auto* close = std::get_if<client_wire::Close>(&*message)) {
     // Answers may still come before the end, which is the server's to make.
@@ -516,6 +549,7 @@ void ClientLoop::receive_message(const std::shared_ptr<Link>& link, std::string_
     link->heard = ClientCalls::Clock::now();
     link->no_limit();
     settle_first(link->welcome);
+    for (std::string& asked : subscriptions_.frames()) link->first_out.push_back(std::move(asked));
     if (handler_) handler_(true);
     beat(link);
     pump(link);
@@ -556,6 +590,7 @@ void ClientLoop::end(const Error& error) {
   io_->backoff.cancel();
   io_->deadlines.cancel();
   calls_.fail_all(error);
+  subscriptions_.fail_all(error);
   settle_first(error);
   if (security_) security_->forget();
   if (!link_) return;

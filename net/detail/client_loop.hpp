@@ -21,6 +21,7 @@
 #include "net/client.hpp"
 #include "net/detail/client_calls.hpp"
 #include "net/detail/client_secure.hpp"
+#include "net/detail/client_subscriptions.hpp"
 
 namespace kontract {
 
@@ -38,6 +39,9 @@ class ClientLoop : public std::enable_shared_from_this<ClientLoop> {
   // `tx`: the transaction that it is in, 0: none.
   void submit(std::string_view function, const Json& args, Client::Callback done,
               std::uint64_t tx = 0);
+  std::uint64_t subscribe(std::string_view table, SubscribeOptions options,
+                          Client::EventHandler handler);
+  void unsubscribe(std::uint64_t subscription);
   Result<Welcome> first_welcome();
   void on_connection(std::function<void(bool)> handler);
   bool on_thread() const;
@@ -82,6 +86,7 @@ class ClientLoop : public std::enable_shared_from_this<ClientLoop> {
 
   // On the thread only.
   ClientCalls calls_{open_calls_, &open_bytes_};
+  ClientSubscriptions subscriptions_;
   std::optional<Welcome> last_welcome_;
   std::unique_ptr<ClientSecurity> security_;  // null: plain text
   std::shared_ptr<Link> link_;                // null between connections

@@ -137,6 +137,17 @@ std::string hello(std::string_view token, std::string_view sid) {
   return frame + "}";
 }
 
+std::string subscribe(std::uint64_t id, std::string_view table, const SubscribeOptions& options) {
+  Json message = {{"t", "subscribe"}, {"id", id}, {"table", table}, {"slow", options.slow}};
+  if (!options.filter.is_null()) message["filter"] = options.filter;
+  if (options.from) message["from"] = *options.from;
+  return to_text(message);
+}
+
+std::string unsubscribe(std::uint64_t id, std::uint64_t subscription) {
+  return to_text({{"t", "unsubscribe"}, {"id", id}, {"sub", subscription}});
+}
+
 std::string heartbeat(std::int64_t timestamp_ms) {
   return R"({"t":"heartbeat","timestamp":)" + std::to_string(timestamp_ms) + "}";
 }
@@ -211,6 +222,18 @@ Result<Message> decode(std::string_view frame, std::optional<raystream::FrameTyp
     }
     result.txid = number_of(message, "txid");
     return Message(Answer{number_of(message, "id"), std::move(result)});
+  }
+  if (type == "event") {
+    Event event{
+        text_of(message, "type"),  text_of(message, "table"), text_of(message, "id"), {}, {},
+        number_of(message, "txid")};
+    if (const auto data = message.find("data"); data != message.end()) event.data = *data;
+    if (const auto old = message.find("oldData"); old != message.end()) event.old_data = *old;
+    if (const auto more = message.find("more"); more != message.end()) event.more = *more == true;
+    return Message(EventMessage{number_of(message, "sub"), std::move(event)});
+  }
+  if (type == "error" && message.contains("sub")) {
+    return Message(Ended{number_of(message, "sub"), error_of(message, "code")});
   }
   if (type == "error") return Message(Answer{number_of(message, "id"), error_of(message, "code")});
   if (type == "welcome") return Message(welcome_of(message));

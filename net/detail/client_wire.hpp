@@ -31,6 +31,8 @@ std::string host_and_port(const Url& url);
 
 // `sid`: the session must be that one; empty: any.
 std::string hello(std::string_view token, std::string_view sid = {});
+std::string subscribe(std::uint64_t id, std::string_view table, const SubscribeOptions& options);
+std::string unsubscribe(std::uint64_t id, std::uint64_t subscription);
 std::string heartbeat(std::int64_t timestamp_ms);
 std::string close();
 
@@ -56,8 +58,16 @@ struct Answer {  // `result` or `error`; id 0: an error that belongs to no call
 struct Close {
   Error error;
 };
+struct EventMessage {
+  std::uint64_t subscription = 0;
+  Event event;
+};
+struct Ended {  // a subscription that was there
+  std::uint64_t subscription = 0;
+  Error error;
+};
 struct Ignored {};  // a heartbeat, or a message of a later version
-using Message = std::variant<Welcome, Answer, Close, Ignored>;
+using Message = std::variant<Welcome, Answer, Close, EventMessage, Ended, Ignored>;
 
 // `record` is what it came in, if that was a record of raystream. Errors: internal if the frame is
 // no message of the protocol; invalid_request if it came in a record for other messages.

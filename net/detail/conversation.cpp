@@ -16,11 +16,6 @@ namespace {
 using std::chrono::steady_clock;
 using std::chrono::system_clock;
 
-Error no_subscriptions() {
-  return {Errc::not_found, "Subscriptions are not available on this server",
-          "Read the table again instead, for example with table.query."};
-}
-
 Error another_session() {
   return {Errc::not_found, "The session was destroyed",
           "Say hello without resume to open a new one of its name."};
@@ -101,6 +96,7 @@ void Conversation::handle(protocol::Hello& hello) {
                                : std::make_shared<Entrance>(nullptr, *std::move(session));
   peer_ = std::make_shared<const Peer>(std::move(greeting_peer_));
   sid_ = std::move(hello.sid);
+  resume_from_ = hello.last_txid;
   state_ = State::opening;
 
   entrance_->send(make_call(CallKind::open, kOpenCall));
@@ -162,6 +158,11 @@ void Conversation::renew(const std::string& token) {
   token_ = std::move(identified->id);
   set_expiry();
   if (!hold_token(*peer_)) return on_revoked(held_.key());
+  if (!allows(peer_->perm, perms::R__)) {
+    subscriptions_.end({Errc::permission_denied, "Insufficient permissions",
+                        "To subscribe needs R, which the new token does not grant."},
+                       [this](std::string_view frame) { wire_.send(frame); });
+  }
   renewing_ = true;
   handshake_deadline_ = last_frame_ + hub_->options().handshake_timeout;
   entrance_->send(make_call(CallKind::open, kOpenCall));
@@ -193,7 +194,8 @@ void Conversation::on_opened(const Answer& answer) {
                                 .owner = peer_->owner,
                                 .durability = hub_->parts().durability,
                                 .perm = peer_->perm,
-                                .txid = opened->txid},
+                                .txid = opened->txid,
+                                .resumed = resume_from_.has_value()},
                                hub_->options()));
   if (draining_) close_if_drained();
 }
@@ -207,14 +209,7 @@ void Conversation::handle(protocol::CallMessage& message) {
     }
   }
   const Time deadline = last_frame_ + message.timeout.value_or(hub_->options().call_timeout);
-  if (!in_flight_.try_emplace(message.id, InFlight{deadline}).second) {
-    Error error{Errc::invalid_request, "The id of this call is in use",
-                "An id is free again when its call was answered; one that timed out, when the "
-                "session has finished it."};
-    return wire_.send(protocol::error(std::nullopt, error));
-  }
-  earliest_call_ = std::min(earliest_call_, deadline);
-
+  if (!take_id(message.id, deadline)) return;
   CallPtr call = make_call(CallKind::function, message.id);
   call->function = std::move(message.function);
   call->args = std::move(message.args);
@@ -230,6 +225,18 @@ void Conversation::handle(protocol::CallMessage& message) {
   entrance_->send(std::move(call));
 }
 
+bool Conversation::take_id(std::uint64_t id, Time deadline) {
+  if (!in_flight_.try_emplace(id, InFlight{deadline}).second) {
+    Error error{Errc::invalid_request, "The id of this call is in use",
+                "An id is free again when its call was answered; one that timed out, when the "
+                "session has finished it."};
+    wire_.send(protocol::error(std::nullopt, error));
+    return false;
+  }
+  earliest_call_ = std::min(earliest_call_, deadline);
+  return true;
+}
+
 CallPtr Conversation::make_call(CallKind kind, std::uint64_t id) {
   auto call = std::make_shared<Call>();
   call->kind = kind;
@@ -239,22 +246,40 @@ CallPtr Conversation::make_call(CallKind kind, std::uint64_t id) {
   return call;
 }
 
-void Conversation::on_answer(std::uint64_t id, std::string_view frame) {
+void Conversation::on_answer(std::uint64_t id, std::string_view frame, bool is_error) {
   const auto found = in_flight_.find(id);
   if (found == in_flight_.end()) return;
   const bool timed_out = found->second.timed_out;
   in_flight_.erase(found);
   if (!timed_out) wire_.send(frame);
+  subscriptions_.answered(id, !timed_out && !is_error && state_ != State::over);
   if (leaving_) return close_if_answered();
   if (draining_) close_if_drained();
 }
 
 void Conversation::handle(protocol::Subscribe& subscribe) {
-  wire_.send(protocol::error(subscribe.id, no_subscriptions()));
+  if (draining_) return wire_.send(protocol::error(subscribe.id, shutting_down()));
+  const Time deadline = last_frame_ + hub_->options().call_timeout;
+  if (!take_id(subscribe.id, deadline)) return;
+  if (!subscribe.from) subscribe.from = resume_from_;
+  CallPtr call = make_call(CallKind::function, subscribe.id);
+  call->function = "table.subscribe";
+  call->args.push_back(std::move(subscribe.table));
+  call->deadline = deadline;
+  auto request = subscriptions_.request(subscribe, wire_.event_waiter());
+  if (!request) return call->reply.fail(std::move(request).error());
+  call->subscribe = *std::move(request);
+  entrance_->send(std::move(call));
+}
+
+void Conversation::feed(const std::function<bool()>& full) {
+  if (state_ != State::open) return;
+  subscriptions_.feed([this](std::string_view frame) { wire_.send(frame); }, full);
 }
 
 void Conversation::handle(protocol::Unsubscribe& unsubscribe) {
-  wire_.send(protocol::error(unsubscribe.id, no_subscriptions()));
+  const auto seen = subscriptions_.remove(unsubscribe.subscription);
+  wire_.send(protocol::result(unsubscribe.id, seen ? "true" : "false", seen.value_or(0)));
 }
 
 void Conversation::handle(protocol::Heartbeat& heartbeat) {
@@ -352,6 +377,7 @@ void Conversation::close_if_answered() {
 
 void Conversation::end() {
   state_ = State::over;
+  subscriptions_.clear();
   owner_place_ = {};
   held_ = {};
   held_account_ = {};

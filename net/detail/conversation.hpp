@@ -20,6 +20,7 @@
 
 #include "actors/entrance.hpp"
 #include "net/detail/hub.hpp"
+#include "net/detail/subscriptions.hpp"
 #include "net/protocol.hpp"
 
 namespace kontract::detail {
@@ -42,6 +43,7 @@ class Wire {
   virtual void close(CloseCode how, std::optional<Errc> code, std::string message) = 0;
   // Where answers go: to on_opened for kOpenCall, to on_answer for all others.
   virtual std::shared_ptr<ReplyTarget> reply_target() = 0;
+  virtual std::shared_ptr<EventWaiter> event_waiter() = 0;  // calls on_events
   // It is known now who is at the other end.
   virtual void identified() = 0;
   // The first message has come from this owner. Errors: why it may not be its.
@@ -74,7 +76,10 @@ class Conversation {
   void on_revoked(const std::string& key);  // of Revocations
   void on_session_destroyed(const std::string& sid);
   // `frame` is the encoded answer of the call `id`.
-  void on_answer(std::uint64_t id, std::string_view frame);
+  void on_answer(std::uint64_t id, std::string_view frame, bool is_error);
+  void on_events() { subscriptions_.wake(); }
+  // Sends the events that there are, until the wire is full.
+  void feed(const std::function<bool()>& full);
 
   // Whether the next frame may be read: not while the session wakes, nor while the calls in flight
   // are at their limit, nor after the client's close.
@@ -116,6 +121,8 @@ class Conversation {
   void renew(const std::string& token);
   bool hold_token(const Peer& peer);
   void set_expiry();
+  // Takes the id for a call. False: it is in use, which the client has been told.
+  bool take_id(std::uint64_t id, Time deadline);
   CallPtr make_call(CallKind kind, std::uint64_t id);
   void fail(CloseCode how, Error error);
   void close_if_drained();
@@ -144,6 +151,8 @@ class Conversation {
   Hub::OwnerPlace owner_place_;
   std::shared_ptr<CallRate> call_rate_;  // null: without a limit
   boost::unordered_flat_map<std::uint64_t, InFlight> in_flight_;
+  Subscriptions subscriptions_;
+  std::optional<Txid> resume_from_;   // hello's
   Time earliest_call_ = Time::max();  // not after the earliest deadline of a call in flight
   Time handshake_deadline_;           // of a renewal, too
   Time expires_ = Time::max();        // the token

@@ -20,6 +20,7 @@
 #include "net/detail/answer_box.hpp"
 #include "net/detail/auth_pages.hpp"
 #include "net/detail/cors.hpp"
+#include "net/detail/event_stream.hpp"
 #include "net/detail/http_router.hpp"
 #include "net/detail/session_pages.hpp"
 #include "net/detail/ws_connection.hpp"
@@ -359,7 +360,30 @@ class Exchange final : public Connection, public std::enable_shared_from_this<Ex
       }
     }
     if (auto* rpc = std::get_if<RpcRoute>(&decided_)) return call(std::move(*rpc), std::move(peer));
+    if (auto* route = std::get_if<StreamRoute>(&decided_)) {
+      return stream(std::move(*route), std::move(peer));
+    }
     upgrade(std::get<WebSocketRoute>(decided_), std::move(peer));
+  }
+
+  // The connection is the stream's from here on.
+  void stream(StreamRoute route, Peer peer) {
+    if (peer.only_session && *peer.only_session != route.session) {
+      return respond(error_response({Errc::forbidden, "The token is for another session"}));
+    }
+    auto session = hub_->parts().directory->find({peer.owner, route.session});
+    if (!session) return respond(error_response(session.error()));
+    stage_ = Stage::ended;
+    waker_.cancel();
+    box_->close();
+    start_event_stream(hub_, std::move(place_), std::move(owner_place_), std::move(transport_),
+                       {.route = std::move(route),
+                        .peer = std::move(peer),
+                        .session = *std::move(session),
+                        .token = identified_->id,
+                        .token_expires = identified_->expires,
+                        .headers = cors_headers_});
+    hub_->remove(this);
   }
 
   void authorize(AuthRoute::Action action) {

@@ -106,4 +106,25 @@ Result<std::vector<std::string>> path_segments(std::string_view target) {
   return segments;
 }
 
+Result<std::map<std::string, std::string>> query_parameters(std::string_view target) {
+  std::map<std::string, std::string> parameters;
+  target = target.substr(0, target.find('#'));
+  const std::size_t mark = target.find('?');
+  if (mark == std::string_view::npos) return parameters;
+  std::string_view query = target.substr(mark + 1);
+  while (!query.empty()) {
+    const std::size_t end = std::min(query.find('&'), query.size());
+    const std::string_view pair = query.substr(0, end);
+    const std::size_t equals = std::min(pair.find('='), pair.size());
+    auto name = percent_decoded(pair.substr(0, equals));
+    auto value = percent_decoded(pair.substr(std::min(equals + 1, pair.size())));
+    if (!name || !value) {
+      return Error{Errc::invalid_request, "The query is not well percent-encoded"};
+    }
+    parameters[*std::move(name)] = *std::move(value);
+    query.remove_prefix(std::min(end + 1, query.size()));
+  }
+  return parameters;
+}
+
 }  // namespace kontract::detail

@@ -55,4 +55,8 @@ std::optional<std::string> percent_decoded(std::string_view text);
 // Errors: invalid_request for what is not a path or not well encoded.
 Result<std::vector<std::string>> path_segments(std::string_view target);
 
+// The parameters of the query: "/x?a=1&b=%20" is {"a": "1", "b": " "}. The last of one name counts.
+// Errors: invalid_request for what is not well encoded.
+Result<std::map<std::string, std::string>> query_parameters(std::string_view target);
+
 }  // namespace kontract::detail

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 
 #include "net/detail/cors.hpp"
 #include "net/detail/secure_gate.hpp"
@@ -40,7 +41,7 @@ HttpResponse draining() {
 bool is_guarded(const std::vector<std::string>& path) {
   const std::string& first = path.front();
   return first == "ws" || first == "rpc" || first == "auth" || first == "routes" ||
-         first == "sessions";
+         first == "sessions" || first == "stream";
 }
 
 // Pages that may not use the server (net/detail/origin.hpp). On one without tokens everybody who
@@ -152,6 +153,48 @@ const AuthPage* find_auth_page(std::string_view name) {
   return found == pages.end() ? nullptr : found;
 }
 
+std::optional<Txid> txid_of(std::string_view text) {
+  Txid txid = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), txid);
+  const bool whole = error == std::errc{} && end == text.data() + text.size() && !text.empty();
+  if (!whole || txid > static_cast<Txid>(limits::kSafeIntegerMax)) return std::nullopt;
+  return txid;
+}
+
+Route route_stream(const HttpRequest& request, const Hub& hub) {
+  if (request.method != "GET") return method_not_allowed(request, "GET");
+  if (hub.draining()) return draining();
+  if (hub.options().raystream == RaystreamOffer::required) return raystream_only(426);
+  auto parameters = query_parameters(request.target);
+  if (!parameters) return error_response(parameters.error());
+  const auto parameter = [&](const char* name) -> std::optional<std::string> {
+    const auto found = parameters->find(name);
+    return found == parameters->end() ? std::nullopt : std::optional(found->second);
+  };
+  StreamRoute stream;
+  const auto named = request.header("x-session-id");
+  stream.session = named ? std::string(*named) : parameter("session").value_or("");
+  if (Status valid = validate_session_name(stream.session); !valid) {
+    return error_response(valid.error());
+  }
+  const auto table = parameter("table");
+  if (!table) return refusal("The parameter table is missing", 400, "For example ?table=users.");
+  stream.table = *table;
+  if (const auto filter = parameter("filter")) {
+    auto parsed = parse_json(*filter, {.depth = hub.options().json_depth_max});
+    if (!parsed) return error_response(parsed.error());
+    stream.filter = *std::move(parsed);
+  }
+  // What an EventSource has seen last is newer than the address that it was opened with.
+  auto from = parameter("from");
+  if (const auto last = request.header("last-event-id")) from = std::string(*last);
+  if (from) {
+    stream.from = txid_of(*from);
+    if (!stream.from) return refusal("from and Last-Event-ID are txids");
+  }
+  return stream;
+}
+
 // Null: there is no such page.
 std::optional<Route> route_auth(const HttpRequest& request, const std::string& name,
                                 const Hub& hub) {
@@ -231,6 +274,7 @@ Route route(const HttpRequest& request, bool upgrade, const Hub& hub) {
     return SessionsRoute{path.size() == 2 ? path[1] : std::string()};
   }
 
+  if (path.size() == 1 && path[0] == "stream") return route_stream(request, hub);
   std::string joined;
   for (const std::string& segment : path) joined += '/' + segment;
   if (joined == "/health" || joined == "/metrics" || joined == "/.well-known/kontract") {
@@ -246,8 +290,8 @@ Route route(const HttpRequest& request, bool upgrade, const Hub& hub) {
     return RoutesRoute{};
   }
   return error_response({Errc::not_found, "There is nothing at this path",
-                         "The paths are /ws/{session}, /rpc/{function}, /auth/{page}, /routes, "
-                         "/sessions, /health, /metrics and /.well-known/kontract."});
+                         "The paths are /ws/{session}, /rpc/{function}, /stream, /auth/{page}, "
+                         "/routes, /sessions, /health, /metrics and /.well-known/kontract."});
 }
 
 HttpResponse routes_page(const Peer& peer, const Hub& hub) {

@@ -4,11 +4,14 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <variant>
 
 #include "net/detail/http_message.hpp"
 #include "net/detail/hub.hpp"
+#include "storage/json.hpp"
+#include "storage/version.hpp"
 
 namespace kontract::detail {
 
@@ -36,6 +39,11 @@ struct WebSocketRoute {
   std::string session;
   bool raystream = false;  // the subprotocol is raystream.v1
 };
+struct StreamRoute {  // GET /stream
+  std::string session, table;
+  Json filter;
+  std::optional<Txid> from;
+};
 struct RoutesRoute {};  // GET /routes
 struct SessionsRoute {  // GET /sessions and /sessions/{session}
   std::string session;  // empty: all
@@ -59,9 +67,10 @@ struct AuthRoute {  // /auth/...
     return action == Action::anonymous || action == Action::sign_up || action == Action::login;
   }
 };
-// An answer at once, a call, the change to WebSocket, or a page that not everybody may see.
-using Route =
-    std::variant<HttpResponse, RpcRoute, WebSocketRoute, RoutesRoute, AuthRoute, SessionsRoute>;
+// An answer at once, a call, the change to WebSocket, a stream of events, or a page that not
+// everybody may see.
+using Route = std::variant<HttpResponse, RpcRoute, WebSocketRoute, StreamRoute, RoutesRoute,
+                           AuthRoute, SessionsRoute>;
 
 // The refusal of a head that a careful server does not act on: ambiguous framing (RFC 9112, section
 // 11.2) or too much of it. The connection is closed after it.

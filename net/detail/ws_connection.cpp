@@ -15,6 +15,7 @@
 #include "net/detail/answer_box.hpp"
 #include "net/detail/batching_stream.hpp"
 #include "net/detail/secure_link.hpp"
+#include "net/detail/wake_box.hpp"
 
 namespace kontract::detail {
 
@@ -65,7 +66,10 @@ class WsConnection final : public Connection,
         secure_(start.raystream ? std::make_unique<SecureLink>(hub_->secure()) : nullptr),
         talk_(*this, hub_, std::move(start)),
         box_(std::make_shared<AnswerBox<WsConnection>>(this, strand_)) {}
-  ~WsConnection() override { box_->close(); }
+  ~WsConnection() override {
+    box_->close();
+    if (wakes_) wakes_->close();
+  }
 
   void start(const UpgradeRequest& request) {
     hub_->count_websocket(+1);
@@ -141,15 +145,16 @@ class WsConnection final : public Connection,
     std::string frame;
     std::optional<Answer> opened;  // of kOpenCall
     std::string internal;          // what went wrong with us, for the log
+    bool is_error = false;
   };
   static Incoming receive(std::uint64_t call, Answer&& answer) {
-    if (call == Conversation::kOpenCall) return {call, {}, std::move(answer), {}};
+    if (call == Conversation::kOpenCall) return {call, {}, std::move(answer), {}, false};
     if (answer.result) {
-      return {call, protocol::result(call, *answer.result, answer.txid), std::nullopt, {}};
+      return {call, protocol::result(call, *answer.result, answer.txid), std::nullopt, {}, false};
     }
     const Error& error = answer.result.error();
     return {call, protocol::error(call, error), std::nullopt,
-            error.code == Errc::internal ? error.message : std::string()};
+            error.code == Errc::internal ? error.message : std::string(), /*is_error=*/true};
   }
   void on_answer(const Incoming& incoming) {
     if (incoming.opened) return talk_.on_opened(*incoming.opened);
@@ -157,15 +162,28 @@ class WsConnection final : public Connection,
       hub_->warn(talk_.remote(), internal_error_line(incoming.call, incoming.internal));
     }
     if (secure_ && incoming.frame.size() > secure_->message_bytes_max()) {
-      return talk_.on_answer(incoming.call, protocol::error(incoming.call, no_such_record()));
+      return talk_.on_answer(incoming.call, protocol::error(incoming.call, no_such_record()),
+                             /*is_error=*/true);
     }
-    talk_.on_answer(incoming.call, incoming.frame);
+    talk_.on_answer(incoming.call, incoming.frame, incoming.is_error);
   }
   void on_answers_taken() { proceed(); }
   AnswerBox<WsConnection>& box() { return *box_; }
 
+  // For the WakeBox.
+  void on_events() {
+    if (ended_) return;
+    talk_.on_events();
+    proceed();
+  }
+  WakeBox<WsConnection>& wake_box() { return *wakes_; }
+
   // Wire
   std::shared_ptr<ReplyTarget> reply_target() override { return box_; }
+  std::shared_ptr<EventWaiter> event_waiter() override {
+    if (!wakes_) wakes_ = std::make_shared<WakeBox<WsConnection>>(this, strand_);
+    return wakes_;
+  }
   void identified() override { place_.known(); }
   Status claim(const std::string& owner) override {
     return secure_ ? secure_->claim(owner, shared_from_this()) : Status();
@@ -296,6 +314,7 @@ class WsConnection final : public Connection,
   // How every handler ends: reads on, sends what was said, sets the timer.
   void proceed() {
     if (ended_) return;
+    if (!closing_ && !closed_by_peer_) talk_.feed([this] { return closing_ || congested(); });
     const bool was_reading = reading_;
     read();
     // A read that begins now sends it when all input that has come is dealt with.
@@ -426,6 +445,7 @@ class WsConnection final : public Connection,
     ended_ = true;
     waker_.cancel();
     box_->close();
+    if (wakes_) wakes_->close();
     talk_.end();
     if (secure_) secure_->end();
     ws_->next_layer().close();
@@ -448,6 +468,7 @@ class WsConnection final : public Connection,
   const std::unique_ptr<SecureLink> secure_;  // null: kontract.v1+json
   Conversation talk_;
   const std::shared_ptr<AnswerBox<WsConnection>> box_;
+  std::shared_ptr<WakeBox<WsConnection>> wakes_;  // from the first subscription on
 
   bool reading_ = false;
   bool closing_ = false;         // our close frame is on its way

@@ -239,6 +239,7 @@ class ServerFixture : public ::testing::Test {
     store.disk_floor_bytes = 0;
     store.ballast_bytes = 0;
     store.sql.time = test::kPatience;
+    store.changes = changes_;
     auto opened = Store::open(store);
     ASSERT_TRUE(opened) << opened.error().message;
     store_ = std::move(*opened);
@@ -253,6 +254,8 @@ class ServerFixture : public ::testing::Test {
     sessions.backend = backend;
     sessions.owners_create_tables = owners_create_tables_;
     sessions.on_destroyed = [this](const std::string& sid) { server_->session_destroyed(sid); };
+    sessions.events = events_;
+    sessions.idle = idle_;
     directory_ = std::make_unique<Directory>(*system_, *store_, std::move(sessions));
     front_ = std::make_unique<Front>(*system_, backend, store_->shared(), Alarm());
     routes_ = to_text(routes(*backend));
@@ -343,6 +346,9 @@ class ServerFixture : public ::testing::Test {
   StoreOptions store_options_;  // of what start() does not set
   Backend backend_;             // until start()
   bool owners_create_tables_ = false;
+  ChangeLogLimits changes_;
+  EventLimits events_;
+  std::chrono::milliseconds idle_{limits::kSessionIdle};
   std::string routes_;
   std::filesystem::path directory_path_;
   std::unique_ptr<Store> store_;

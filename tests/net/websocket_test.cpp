@@ -195,8 +195,8 @@ TEST_F(WebSocketTest, BadMessagesAreErrorsAndTheConnectionGoesOn) {
       {R"({"t":"call","id":5,"fn":"f","tx":7})", "KONTRACT_TXID_INVALID", 5},
       {R"({"t":"call","id":5,"fn":"f","timeout_ms":60001})", "KONTRACT_INVALID_REQUEST", 5},
       {R"({"t":"call","id":5,"fn":"nope"})", "KONTRACT_NOT_FOUND", 5},
-      {R"({"t":"subscribe","id":8,"table":"t"})", "KONTRACT_NOT_FOUND", 8},
-      {R"({"t":"unsubscribe","id":9,"sub":8})", "KONTRACT_NOT_FOUND", 9},
+      {R"({"t":"subscribe","id":8,"table":"none"})", "KONTRACT_STORAGE_PTR_NOT_FOUND", 8},
+      {R"({"t":"unsubscribe","id":9,"sub":0})", "KONTRACT_INVALID_REQUEST", 9},
   };
   for (const Case& c : cases) {
     SCOPED_TRACE(c.text);

@@ -107,7 +107,9 @@ class ManualLog final : public CommitLog {
 
 class ManualShard final : public Shard {
  public:
-  explicit ManualShard(std::chrono::milliseconds version_retention = {}) {
+  explicit ManualShard(std::chrono::milliseconds version_retention = {},
+                       ChangeLogLimits changes = {}) {
+    options_.changes = changes;
     options_.version_retention = version_retention;
     auto opened = Environment::open(directory_.path(), {.map_bytes = 64 * limits::kMiB});
     KONTRACT_ASSERT(opened.has_value());
