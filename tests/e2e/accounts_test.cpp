@@ -11,7 +11,7 @@ namespace {
 
 Result<Json> post(const ServerProcess& server, const std::string& page, const Json& body,
                   const std::string& by = "") {
-  return http_post_json(server.url(), "/auth/" + page, by, body, std::chrono::seconds(120));
+  return http_post_json(server.url(), "/auth/" + page, by, body, {}, std::chrono::seconds(120));
 }
 
 Result<CallResult> called(const ServerProcess& server, const std::string& by,

@@ -15,15 +15,15 @@
 namespace kontract {
 namespace {
 
-const int kKills = std::max(3, test::share_of(15));
-constexpr int kInFlight = 32;
+const int kCuts = std::max(3, test::share_of(15));
+constexpr int kCallsUnderWay = 32;
 
 // Calls under way, and what became of them.
 class Ledger {
  public:
   void begin() {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return in_flight_ < kInFlight; });
+    changed_.wait(lock, [&] { return in_flight_ < kCallsUnderWay; });
     ++in_flight_;
     ++begun_;
   }
@@ -98,7 +98,7 @@ TEST(ExactlyOnceTest, EachCallRunsOnceOverManyKillsAndCuts) {
       }
     }
   });
-  for (int kill = 0; kill < kKills; ++kill) {
+  for (int kill = 0; kill < kCuts; ++kill) {
     const int more = std::uniform_int_distribution<int>(1, 300)(random);
     EXPECT_TRUE(ledger.wait_for_answers(ledger.answered() + more));
     EXPECT_EQ(server->end(SIGKILL), -SIGKILL);

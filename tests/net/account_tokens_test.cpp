@@ -7,12 +7,11 @@
 namespace kontract {
 namespace {
 
+using test::kUnauthorizedClose;
 using test::WsClient;
 using ::testing::HasSubstr;
 using ::testing::Pair;
 using ::testing::StartsWith;
-
-constexpr int kUnauthorizedClose = 4401;
 
 class AccountTokensTest : public AccountsFixture {
  protected:

@@ -10,12 +10,11 @@
 namespace kontract {
 namespace {
 
+using test::kUnauthorizedClose;
 using test::RawClient;
 using test::WsClient;
 using ::testing::HasSubstr;
 using ::testing::Pair;
-
-constexpr int kUnauthorizedClose = 4401;
 
 class AccountsTest : public AccountsFixture {};
 

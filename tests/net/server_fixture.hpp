@@ -55,6 +55,9 @@ inline tcp::socket connect(asio::io_context& io, std::uint16_t port, const std::
 // How long a test waits for what has to come: longer than any machine is busy.
 inline constexpr std::chrono::seconds kPatience{120};
 
+// The code of a close frame when the token is good no more.
+inline constexpr int kUnauthorizedClose = 4401;
+
 // Starts an operation and waits until it is over, at most kPatience. Its handler takes an error
 // code, and maybe more.
 template <class Start>

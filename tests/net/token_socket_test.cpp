@@ -8,12 +8,11 @@ namespace kontract {
 namespace {
 
 using std::chrono::seconds;
+using test::kUnauthorizedClose;
 using test::RawClient;
 using test::WsClient;
 using ::testing::HasSubstr;
 using ::testing::Pair;
-
-constexpr int kUnauthorizedClose = 4401;
 
 class TokenSocketTest : public ServerFixture {
  protected:

@@ -209,27 +209,28 @@ TEST(SettingsTest, EverySettingChangesItselfAndNoOther) {
                                                   {"true|false", "true"},
                                                   {"asio|caf", "caf"},
                                                   {"off|on|required", "required"},
-                                                  {"FILE|JSON", "/jwks.json"}};
-  {"FILE|JSON", "/jwks.json"}, {"FILE", "/some.pem"}, {"LIST", "10.0.0.0/8"},
-      {"off|optional|required", "required"}, {
-    "x-forwarded-for|forwarded", "forwarded"
-  }
-};
-for (const Setting& setting : settings()) {
-  SCOPED_TRACE(setting.name);
-  const auto value = setting.name == "log-level"         ? "debug"
-                     : setting.name == "raystream-rekey" ? "100"
-                                                         : values.at(setting.type);
-  ServeOptions options;
-  const Status set = setting.set(options, value);
-  ASSERT_TRUE(set) << set.error().message;
-  EXPECT_EQ(setting.text(options), value);
-  for (const Setting& other : settings()) {
-    if (other.name != setting.name) {
-      EXPECT_EQ(other.text(options), other.text(ServeOptions())) << other.name;
+                                                  {"FILE|JSON", "/jwks.json"},
+                                                  {"FILE", "/some.pem"},
+                                                  {"LIST", "10.0.0.0/8"},
+                                                  {"ORIGINS", "https://app.example"},
+                                                  {"NUMBER/NUMBER", "7/70"},
+                                                  {"off|optional|required", "required"},
+                                                  {"x-forwarded-for|forwarded", "forwarded"}};
+  for (const Setting& setting : settings()) {
+    SCOPED_TRACE(setting.name);
+    const auto value = setting.name == "log-level"         ? "debug"
+                       : setting.name == "raystream-rekey" ? "100"
+                                                           : values.at(setting.type);
+    ServeOptions options;
+    const Status set = setting.set(options, value);
+    ASSERT_TRUE(set) << set.error().message;
+    EXPECT_EQ(setting.text(options), value);
+    for (const Setting& other : settings()) {
+      if (other.name != setting.name) {
+        EXPECT_EQ(other.text(options), other.text(ServeOptions())) << other.name;
+      }
     }
   }
-}
 }
 
 TEST(SettingsTest, SizesAndDurationsHaveUnitsAndNumbersBounds) {

@@ -20,7 +20,7 @@ constexpr const char* kLimit = "KONTRACT_EXEC_LIMIT";
 constexpr const char* kDenied = "KONTRACT_PERMISSION_DENIED";
 constexpr const char* kFine = "";
 
-struct Case {
+struct GuardCase {
   std::string sql;
   const char* code;
 };
@@ -46,9 +46,9 @@ class SqlGuardTest : public ::testing::Test {
     return result ? "" : std::string(result.error().name());
   }
 
-  void expect(const std::vector<Case>& cases) {
+  void expect(const std::vector<GuardCase>& cases) {
     const SqlFakeTable::Rows before = table_.rows;
-    for (const Case& c : cases) {
+    for (const GuardCase& c : cases) {
       SCOPED_TRACE(c.sql.substr(0, 200));
       EXPECT_EQ(code(c.sql), c.code) << message_;
       if (c.code == kCross) {
