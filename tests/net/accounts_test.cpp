@@ -290,23 +290,23 @@ TEST_F(AccountsTest, ThePageOfAnotherOriginMayLogInWhereCorsAllowsIt) {
   EXPECT_EQ(client.request("OPTIONS /auth/login HTTP/1.1\r\nHost: x\r\n" + origin +
                            "Access-Control-Request-Method: POST\r\n\r\n"),
             204);
-  EXPECT_EQ(client.header("Access-Control-Allow-Methods"), "POST");
+  EXPECT_THAT(client.header("Access-Control-Allow-Methods"), HasSubstr("POST"));
   EXPECT_THAT(client.header("Access-Control-Allow-Headers"), HasSubstr("Content-Type"));
   EXPECT_EQ(client.request("OPTIONS /auth/me HTTP/1.1\r\nHost: x\r\n" + origin +
                            "Access-Control-Request-Method: GET\r\n\r\n"),
             204);
-  EXPECT_EQ(client.header("Access-Control-Allow-Methods"), "GET");
+  EXPECT_THAT(client.header("Access-Control-Allow-Methods"), HasSubstr("GET"));
   EXPECT_EQ(client.request("POST /auth/anonymous HTTP/1.1\r\nHost: x\r\n" + origin +
                            "Content-Length: 0\r\n\r\n"),
             200);
   EXPECT_EQ(client.header("Access-Control-Allow-Origin"), "https://app.example");
   EXPECT_EQ(client.request("POST /auth/anonymous HTTP/1.1\r\nHost: x\r\nOrigin: https://b.example"
                            "\r\nContent-Length: 0\r\n\r\n"),
-            200);
+            403);
   EXPECT_EQ(client.header("Access-Control-Allow-Origin"), "");
   EXPECT_EQ(client.request("OPTIONS /auth/login HTTP/1.1\r\nHost: x\r\nOrigin: https://b.example"
                            "\r\nAccess-Control-Request-Method: POST\r\n\r\n"),
-            405);
+            403);
 }
 
 using NoAccountsTest = ServerFixture;

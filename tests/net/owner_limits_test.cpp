@@ -90,6 +90,7 @@ TEST_F(OwnerLimitsTest, SessionsOfAnOwnerAreCountedOverRestarts) {
             429);
   auto last = client_of("ann", "b");
   EXPECT_EQ(last->ask(1, "session.destroy", Json::array())["t"], "result");
+  last->closing();
   EXPECT_EQ(opened("ann", "c"), "yes") << "one was destroyed";
   EXPECT_EQ(opened("ann", "d"), "KONTRACT_RATE_LIMITED");
 }

@@ -263,7 +263,9 @@ std::optional<bool> resumed(const std::string& received) {
 TEST_F(RaystreamClientTest, ACutConnectionLosesWhatWasAskedAndIsResumed) {
   start();
   CuttingRelay relay(port());
-  Client client(pinned(relay.port()));
+  ClientOptions options = pinned(relay.port());
+  options.exactly_once = false;  // else the call is sent again, and nothing is to be seen
+  Client client(options);
   ASSERT_TRUE(client.connect());
   ASSERT_TRUE(client.call("table.create", {"t", Json::object()}));
   hold_writes();
@@ -285,7 +287,9 @@ TEST_F(RaystreamClientTest, ACutConnectionLosesWhatWasAskedAndIsResumed) {
 TEST_F(RaystreamClientTest, AChangedByteEndsTheConnectionAndNotTheClient) {
   start();
   CuttingRelay relay(port());
-  Client client(pinned(relay.port()));
+  ClientOptions options = pinned(relay.port());
+  options.exactly_once = false;  // else the call is sent again, and nothing is to be seen
+  Client client(options);
   ASSERT_TRUE(client.connect());
   bool changed = false;
   relay.change([&](std::string& bytes) {
@@ -300,7 +304,9 @@ TEST_F(RaystreamClientTest, AChangedByteEndsTheConnectionAndNotTheClient) {
 TEST_F(RaystreamClientTest, SomebodyInBetweenCanNotMakeTheClientGiveUp) {
   start();
   CuttingRelay relay(port());
-  Client client(pinned(relay.port()));
+  ClientOptions options = pinned(relay.port());
+  options.exactly_once = false;  // else the call is sent again, and nothing is to be seen
+  Client client(options);
   ASSERT_TRUE(client.connect());
   bool forged = false;
   // A close frame in plain text: 1008, KONTRACT_UNAUTHORIZED.
@@ -312,6 +318,23 @@ TEST_F(RaystreamClientTest, SomebodyInBetweenCanNotMakeTheClientGiveUp) {
   });
   EXPECT_FALSE(client.call("session.info", Json::array()));
   EXPECT_TRUE(client.call("session.info", Json::array()));
+}
+
+TEST_F(RaystreamClientTest, WhatWasAskedIsSentAgainOnTheNextChannel) {
+  start();
+  CuttingRelay relay(port());
+  Client client(pinned(relay.port()));
+  ASSERT_TRUE(client.connect());
+  ASSERT_TRUE(client.call("table.create", {"t", Json::object()}));
+  hold_writes();
+  auto answer = call(client, "table.push", {"t", {{"n", 1}}});
+  wait_until([&] { return directory_->metrics().calls >= 3; });  // open, create, push
+  relay.cut();
+  release_writes();
+  EXPECT_TRUE(answer.get());
+  const auto rows = client.call("table.query", {"t"});
+  ASSERT_TRUE(rows);
+  EXPECT_EQ(rows->result["rows"].size(), 1U) << "pushed once";
 }
 
 }  // namespace

@@ -233,7 +233,7 @@ TEST_F(RaystreamSocketTest, AMessageThatIsNoneIsAnsweredAsInPlainText) {
   client->send_frame(client->seal_as(FrameType::call, R"({"t":"dance","id":3})"));
   EXPECT_EQ(client->next()["id"], 3);
   client->send({{"t", "subscribe"}, {"id", 4}, {"table", "t"}});
-  EXPECT_EQ(client->next()["code"], "KONTRACT_NOT_FOUND");
+  EXPECT_EQ(client->next()["code"], "KONTRACT_STORAGE_PTR_NOT_FOUND");
   EXPECT_EQ(client->ask(5, "session.info", Json::array())["t"], "result");
 }
 

@@ -161,26 +161,38 @@ TEST_F(TlsTest, MessagesInOneRecordAreAllAnswered) {
   EXPECT_THAT(client.receive_until("\"timestamp\":100,"), HasSubstr("\"timestamp\":99,"));
 }
 
-TEST_F(TlsTest, ASlowReaderIsClosedAndOneThatReadsAtLastGetsAll) {
-  options_.send_queue_bytes_max = 64 * 1024;
-  start();
-  auto options = trusting();
-  options.receive_buffer = 4096;
-  TlsClient slow(port(), options), late(port(), trusting());
-  for (TlsClient* client : {&slow, &late}) join(*client);
-  const std::string create = R"({"t":"call","id":1,"fn":"table.create","args":["t",{}]})";
-  slow.request(TlsClient::frame(create), "}");
+// A hundred records of 100,000 bytes, asked for at once.
+void ask_for_much(TlsClient& client) {
+  client.request(TlsClient::frame(R"({"t":"call","id":1,"fn":"table.create","args":["t",{}]})"),
+                 "}");
   const std::string set = R"({"t":"call","id":2,"fn":"table.set","args":["t","a",{"x":")" +
                           std::string(100'000, 'x') + R"("}]})";
-  slow.request(TlsClient::frame(set), "}");
+  client.request(TlsClient::frame(set), "}");
   std::string gets;
   for (int id = 10; id < 110; ++id) {
     gets += TlsClient::frame(R"({"t":"call","id":)" + std::to_string(id) +
                              R"(,"fn":"table.get","args":["t","a"]})");
   }
-  slow.send(gets);
-  wait_until([&] { return server_->metrics().connections == 1; });
-  late.send(gets);
+  client.send(gets);
+}
+
+TEST_F(TlsTest, AReaderThatTakesNothingIsClosed) {
+  options_.heartbeat = 1s;  // three of them is what it is given while the queue is not full
+  start();
+  auto options = trusting();
+  options.receive_buffer = 65'536;
+  TlsClient slow(port(), options);
+  join(slow);
+  ask_for_much(slow);
+  wait_until([&] { return server_->metrics().refused == 1; });
+}
+
+TEST_F(TlsTest, AReaderThatTakesItsTimeGetsAll) {
+  options_.send_queue_bytes_max = 64 * 1024;
+  start();
+  TlsClient late(port(), trusting());
+  join(late);
+  ask_for_much(late);
   std::size_t received = 0;
   while (received < 100 * 100'000) {
     const std::string bytes = late.receive();
