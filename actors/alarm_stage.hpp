@@ -32,10 +32,10 @@ class AlarmStage {
 
   // All give the results of docs/protocol.md. Errors: invalid_request (a name that is none, and
   // what AlarmSpec::parse says), not_found, permission_denied, forbidden (the function).
-  Result<Json> set(std::string_view name, const Json& spec, const Context& context);
+  Result<Json> set(std::string_view name, const Json& given, const Context& context);
   Result<Json> cancel(std::string_view name);
   Result<Json> get(std::string_view name);
-  Result<Json> list(const Json& options);
+  Result<Json> list(const Json& given);
   Result<Json> history(std::string_view name);
   Result<Json> retry(std::string_view name);
 

@@ -386,7 +386,7 @@ Status MvccTable::require_unwritten() {
 }
 
 Status MvccTable::require_as_read(const ReadLog& log) {
-  const Status unwritten = require_unwritten();
+  Status unwritten = require_unwritten();
   if (unwritten || unwritten.error().code != Errc::txn_conflict || log.all()) return unwritten;
   // Somebody has written something: what?
   if (!log.ranges().empty() && log.indexes() != index_state_) return unwritten;

@@ -66,7 +66,7 @@ class AddressLimits : public std::enable_shared_from_this<AddressLimits> {
     Place place;
     std::optional<Refusal> refused;  // then there is no place
   };
-  Taken take(const boost::asio::ip::address& address, Time now);
+  Taken take(const boost::asio::ip::address& given, Time now);
 
   std::size_t tracked() const;
 
@@ -82,7 +82,7 @@ class AddressLimits : public std::enable_shared_from_this<AddressLimits> {
   };
   using Entries = std::unordered_map<Key, Entry, KeyHash>;
 
-  static Key key_of(const boost::asio::ip::address& address);
+  static Key key_of(const boost::asio::ip::address& from);
 
   // With mutex_ held.
   Entry* find_or_make(const Key& key, Time now);

@@ -48,7 +48,7 @@ class SocketTransport {
   template <class Token>
   auto async_handshake(Token&& token) {
     return asio::async_initiate<Token, void(ErrorCode)>(
-        [this](auto handler) { start(HandshakeStep{}, std::move(handler)); }, token);
+        [this](auto handler) { this->start(HandshakeStep{}, std::move(handler)); }, token);
   }
 
   template <class Buffers, class Token>
