@@ -2,8 +2,8 @@
 // machine.
 //
 //   bench [--rounds 3] [--seconds 3] [--only
-//   get_1,get_128,set_128,raystream_get,raystream_set,handshakes,bank_1,bank_64,guard,around,
-//   memory,sql_point,sql_index,sql_scan,query]
+//   get_1,get_128,set_128,tls_get,tls_set,raystream_get,raystream_set,handshakes,bank_1,bank_64,
+//   guard,around,memory,sql_point,sql_index,sql_scan,query]
 //         [--records 100000] [--sessions 2000] [--connections 500] [--dir DIR] [--kontract PROGRAM]
 //         [--json FILE] [--svg FILE] [--enforce] [--peers]
 //
@@ -45,7 +45,8 @@ namespace {
 using namespace kontract::bench;
 
 constexpr const char* kAllNames =
-    "get_1,get_128,set_128,raystream_get,raystream_set,handshakes,bank_1,bank_64,guard,around,"
+    "get_1,get_128,set_128,tls_get,tls_set,raystream_get,raystream_set,handshakes,bank_1,bank_64,"
+    "guard,around,"
     "memory,sql_point,sql_index,sql_scan,query";
 
 std::set<std::string> names_from(const Flags& flags) {

@@ -16,28 +16,22 @@ json json_of(const Programs& programs, const std::vector<std::string>& argv, dou
 }
 
 json run_wsload(const Programs& programs, const ChildLoad& load) {
-  return json_of(programs,
-                 {programs.wsload,
-                  "--json",
-                  "--cipher",
-                  load.cipher,
-                  "--url",
-                  "ws://127.0.0.1:" + std::to_string(load.port) + "/ws/" + load.prefix + "{s}",
-                  "--hello",
-                  R"({"t":"hello","v":1})",
-                  "--msg",
-                  std::string(load.message),
-                  "--conns",
-                  std::to_string(load.connections),
-                  "--inflight",
-                  std::to_string(load.inflight),
-                  "--sessions",
-                  std::to_string(load.sessions),
-                  "--keys",
-                  std::to_string(load.keys),
-                  "--seconds",
-                  std::to_string(load.seconds)},
-                 load.seconds);
+  std::vector<std::string> argv{
+      programs.wsload, "--json",
+      "--cipher",      load.cipher,
+      "--url",         "ws://127.0.0.1:" + std::to_string(load.port) + "/ws/" + load.prefix + "{s}",
+      "--hello",       R"({"t":"hello","v":1})",
+      "--msg",         std::string(load.message)};
+  const auto number = [&](const char* name, const std::string& value) {
+    argv.insert(argv.end(), {name, value});
+  };
+  number("--conns", std::to_string(load.connections));
+  number("--inflight", std::to_string(load.inflight));
+  number("--sessions", std::to_string(load.sessions));
+  number("--keys", std::to_string(load.keys));
+  number("--seconds", std::to_string(load.seconds));
+  if (load.tls) argv.emplace_back("--tls");
+  return json_of(programs, argv, load.seconds);
 }
 
 }  // namespace kontract::bench

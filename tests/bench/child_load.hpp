@@ -27,6 +27,7 @@ struct ChildLoad {
   int keys;
   double seconds;
   std::string cipher = {};  // empty: plain text
+  bool tls = false;
 };
 
 // wsload: {"rate", "p50_us", "p99_us", ...}. Throws as json_of, and when a reply was an error.

@@ -1,6 +1,8 @@
 #include "tests/bench/load.hpp"
 
 #include <fcntl.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -53,6 +55,7 @@ struct Connection {
   explicit Connection(int socket) : fd(socket) {}
 
   Descriptor fd;
+  std::unique_ptr<SSL, decltype(&SSL_free)> tls{nullptr, &SSL_free};  // null: plain TCP
   State state = State::upgrading;
   std::string hello;
   std::string in;
@@ -71,6 +74,18 @@ void replace_all(std::string& text, std::string_view what, const std::string& wi
   for (std::size_t at = 0; (at = text.find(what, at)) != std::string::npos; at += with.size()) {
     text.replace(at, what.size(), with);
   }
+}
+
+// The handshake of TLS, on a descriptor that still blocks.
+std::unique_ptr<SSL, decltype(&SSL_free)> tls_over(int descriptor) {
+  static const std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> context(
+      SSL_CTX_new(TLS_client_method()), &SSL_CTX_free);
+  SSL_CTX_set_mode(context.get(),
+                   SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  std::unique_ptr<SSL, decltype(&SSL_free)> tls(SSL_new(context.get()), &SSL_free);
+  SSL_set_fd(tls.get(), descriptor);
+  if (SSL_connect(tls.get()) != 1) throw std::runtime_error("no handshake of TLS");
+  return tls;
 }
 
 raystream::ClientHandshake handshake_with(Cipher cipher) {
@@ -125,6 +140,7 @@ class Load {
     replace_all(address, "{s}", session);
     const Url url = parse_url(address);
     auto connection = std::make_unique<Connection>(connect_to(url));
+    if (options_.tls) connection->tls = tls_over(connection->fd.get());
     fcntl(connection->fd.get(), F_SETFL, O_NONBLOCK);
     connection->hello = options_.hello;
     replace_all(connection->hello, "{s}", session);
@@ -159,11 +175,14 @@ class Load {
   }
 
   void read_some(Connection& connection) {
-    // One read an event: the poll is level-triggered, and a second read would mostly find nothing.
-    const ssize_t count = recv(connection.fd.get(), buffer_.data(), buffer_.size(), 0);
-    if (count < 0 && errno == EAGAIN) return;
-    if (count <= 0) throw std::runtime_error("the server closed a connection: " + connection.in);
-    connection.in.append(buffer_.data(), static_cast<std::size_t>(count));
+    // One read an event: the poll is level-triggered, and a second read would mostly find nothing,
+    // unless TLS has read ahead.
+    do {
+      const ssize_t count = receive(connection);
+      if (count < 0 && errno == EAGAIN) return;
+      if (count <= 0) throw std::runtime_error("the server closed a connection: " + connection.in);
+      connection.in.append(buffer_.data(), static_cast<std::size_t>(count));
+    } while (connection.tls && SSL_pending(connection.tls.get()) > 0);
 
     std::string_view rest = connection.in;
     if (connection.state == Connection::State::upgrading && !take_upgrade(connection, rest)) return;
@@ -272,10 +291,30 @@ class Load {
     connection.waiting[(id - 1) % connection.waiting.size()] = {id, Clock::now()};
   }
 
+  // As recv() and send(), over TLS where there is one.
+  ssize_t receive(Connection& connection) {
+    if (!connection.tls) return recv(connection.fd.get(), buffer_.data(), buffer_.size(), 0);
+    return outcome(connection, SSL_read(connection.tls.get(), buffer_.data(),
+                                        static_cast<int>(buffer_.size())));
+  }
+  static ssize_t transmit(Connection& connection) {
+    const char* const from = connection.out.data() + connection.sent;
+    const std::size_t bytes = connection.out.size() - connection.sent;
+    if (!connection.tls) return send(connection.fd.get(), from, bytes, MSG_NOSIGNAL);
+    return outcome(connection, SSL_write(connection.tls.get(), from, static_cast<int>(bytes)));
+  }
+  static ssize_t outcome(Connection& connection, int result) {
+    if (result > 0) return result;
+    const int why = SSL_get_error(connection.tls.get(), result);
+    ERR_clear_error();
+    if (why == SSL_ERROR_ZERO_RETURN) return 0;
+    errno = why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE ? EAGAIN : ECONNRESET;
+    return -1;
+  }
+
   void flush(Connection& connection) {
     while (connection.sent < connection.out.size()) {
-      const ssize_t count = send(connection.fd.get(), connection.out.data() + connection.sent,
-                                 connection.out.size() - connection.sent, MSG_NOSIGNAL);
+      const ssize_t count = transmit(connection);
       if (count < 0 && errno == EAGAIN) break;
       if (count < 0) throw std::system_error(errno, std::generic_category(), "send");
       connection.sent += static_cast<std::size_t>(count);

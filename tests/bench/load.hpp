@@ -25,7 +25,8 @@ struct LoadOptions {
   std::string error_mark = R"("t":"error")";  // a reply that holds this counts as an error
   std::string protocol;                       // Sec-WebSocket-Protocol
   std::string header;                         // one further header line
-  std::optional<Cipher> cipher;               // encrypted, with this one, whoever the server is
+  bool tls = false;              // whoever the server is; the URL is ws:// all the same
+  std::optional<Cipher> cipher;  // encrypted, with this one, whoever the server is
   int connections = 8;
   int inflight = 16;
   int sessions = 1;  // connection i is of session i modulo this

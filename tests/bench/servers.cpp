@@ -11,12 +11,14 @@ constexpr std::chrono::seconds kStopTimeout{15};  // above the server's own drai
 
 std::vector<std::string> kontract_command(const Programs& programs,
                                           const std::filesystem::path& data,
-                                          std::optional<std::chrono::milliseconds> session_idle) {
+                                          std::optional<std::chrono::milliseconds> session_idle,
+                                          const std::vector<std::string>& more) {
   std::vector<std::string> argv{programs.kontract, "serve", "--data", data, "--port", "0"};
   if (session_idle) {
     argv.push_back("--session-idle");
     argv.push_back(std::to_string(session_idle->count()) + "ms");
   }
+  argv.insert(argv.end(), more.begin(), more.end());
   return argv;
 }
 
@@ -30,8 +32,9 @@ Server::Server(const std::vector<std::string>& argv, const std::filesystem::path
 Server::~Server() { process_.stop(kStopTimeout); }
 
 KontractServer::KontractServer(const Programs& programs, const std::filesystem::path& data,
-                               std::optional<std::chrono::milliseconds> session_idle)
-    : Server(kontract_command(programs, data, session_idle),
+                               std::optional<std::chrono::milliseconds> session_idle,
+                               const std::vector<std::string>& more)
+    : Server(kontract_command(programs, data, session_idle, more),
              programs.work / (data.filename().string() + ".log")) {}
 
 FunctionServer::FunctionServer(const Programs& programs, const std::filesystem::path& data,

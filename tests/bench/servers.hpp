@@ -42,7 +42,8 @@ class Server {
 class KontractServer : public Server {
  public:
   KontractServer(const Programs& programs, const std::filesystem::path& data,
-                 std::optional<std::chrono::milliseconds> session_idle = std::nullopt);
+                 std::optional<std::chrono::milliseconds> session_idle = std::nullopt,
+                 const std::vector<std::string>& more = {});  // arguments
 };
 
 // function_server (see there) on `data`.

@@ -9,6 +9,7 @@
 #include "tests/bench/child_load.hpp"
 #include "tests/bench/fill.hpp"
 #include "tests/bench/welcomed_connection.hpp"
+#include "tests/certificates.hpp"
 
 namespace kontract::bench {
 
@@ -87,6 +88,21 @@ class Bench {
     return figure;
   }
 
+  // The same load on a server with TLS and on one without.
+  Figure tls(const std::string& name, std::string_view message) {
+    Figure figure{.name = name,
+                  .what = name + ", 8 x 16 in flight, TLS 1.3, rate",
+                  .unit = "1/s",
+                  .rival = "plain TCP",
+                  .target = 0.85,
+                  .goal = Goal::at_least};
+    const Load load{kSessions, 16, message, {}};
+    run(
+        figure, [&] { return measure(tls_port(), load, /*tls=*/true).at("rate").get<double>(); },
+        [&] { return measure(kontract(), load).at("rate").get<double>(); });
+    return figure;
+  }
+
   // The same load on the same server, encrypted and not.
   Figure raystream(const std::string& name, std::string_view message, const std::string& cipher) {
     const bool aes = cipher.starts_with("aes");
@@ -132,12 +148,27 @@ class Bench {
     return kontract_->port();
   }
 
+  std::uint16_t tls_port() {
+    if (tls_) return tls_->port();
+    const std::filesystem::path data = programs_.work / "throughput-tls";
+    {
+      const KontractServer plain(programs_, data);
+      fill(plain.port(), {.sessions = kSessions, .keys = kKeys});
+    }
+    test::Authority authority(programs_.work, "bench");
+    const auto files = authority.issue({.name = "bench"});
+    tls_ = std::make_unique<KontractServer>(
+        programs_, data, std::nullopt,
+        std::vector<std::string>{"--tls-certificate", files.certificate, "--tls-key", files.key});
+    return tls_->port();
+  }
+
   std::uint16_t echo() {
     if (!echo_) echo_ = std::make_unique<EchoServer>(programs_);
     return echo_->port();
   }
 
-  json measure(std::uint16_t port, const Load& load) const {
+  json measure(std::uint16_t port, const Load& load, bool tls = false) const {
     return run_wsload(programs_, {.port = port,
                                   .prefix = "s",
                                   .message = load.message,
@@ -146,7 +177,8 @@ class Bench {
                                   .sessions = kSessions,
                                   .keys = kKeys,
                                   .seconds = options_.seconds,
-                                  .cipher = load.cipher});
+                                  .cipher = load.cipher,
+                                  .tls = tls});
   }
 
   json put() const {
@@ -159,6 +191,7 @@ class Bench {
   const Programs& programs_;
   const ThroughputOptions& options_;
   std::unique_ptr<KontractServer> kontract_;
+  std::unique_ptr<KontractServer> tls_;
   std::unique_ptr<EchoServer> echo_;
 };
 
@@ -170,6 +203,8 @@ std::vector<Figure> throughput_figures(const Programs& programs, const Throughpu
   if (options.names.contains("get_1")) figures.push_back(bench.get_1());
   if (options.names.contains("get_128")) figures.push_back(bench.get_128());
   if (options.names.contains("set_128")) figures.push_back(bench.set_128());
+  if (options.names.contains("tls_get")) figures.push_back(bench.tls("tls_get", kGet));
+  if (options.names.contains("tls_set")) figures.push_back(bench.tls("tls_set", kSet));
   for (const char* cipher : {"chacha20-poly1305", "aes-256-gcm"}) {
     if (options.names.contains("raystream_get")) {
       figures.push_back(bench.raystream("raystream_get", kGet, cipher));

@@ -19,8 +19,8 @@ struct ThroughputOptions {
 
 // The names that throughput_figures knows.
 // raystream_get and raystream_set make a figure for each cipher.
-inline const std::set<std::string> kThroughputNames{"get_1", "get_128", "set_128", "raystream_get",
-                                                    "raystream_set"};
+inline const std::set<std::string> kThroughputNames{
+    "get_1", "get_128", "set_128", "tls_get", "tls_set", "raystream_get", "raystream_set"};
 
 // Never throws for what a program under test does: a figure that could not be had says why.
 std::vector<Figure> throughput_figures(const Programs& programs, const ThroughputOptions& options);

@@ -4,6 +4,7 @@
 //          --hello '{"t":"hello","v":1}'
 //          --msg '{"t":"call","id":{id},"fn":"table.set","args":["users","{key}",{data200}]}'
 //          [--cipher chacha20-poly1305|aes-256-gcm]     over raystream.v1
+//          [--tls]                                      over TLS
 //
 // Prints one line, or with --json one JSON object: replies per second, latency percentiles in
 // microseconds and errors. Exits 0 if every reply was good, 1 if one was an error or none came,
@@ -41,6 +42,7 @@ LoadOptions options_from(const Flags& flags) {
   options.protocol = flags.text("--protocol", options.protocol);
   options.header = flags.text("--header", options.header);
   options.cipher = cipher_from(flags.text("--cipher", ""));
+  options.tls = flags.has("--tls");
   options.connections = flags.count("--conns", options.connections);
   options.inflight = flags.count("--inflight", options.inflight);
   options.sessions = flags.count("--sessions", options.sessions);
@@ -74,7 +76,7 @@ int main(int argc, char** argv) {
     const Flags flags(argc, argv,
                       {"--url", "--hello", "--msg", "--error", "--protocol", "--header", "--conns",
                        "--cipher", "--inflight", "--sessions", "--keys", "--seconds", "--warmup"},
-                      {"--json"});
+                      {"--json", "--tls"});
     const LoadOptions options = options_from(flags);
     const LoadResult result = kontract::bench::run_load(options);
     print(options, result, flags.has("--json"));

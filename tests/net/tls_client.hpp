@@ -10,7 +10,7 @@
 #include <memory>
 #include <string>
 
-#include "tests/net/certificates.hpp"
+#include "tests/certificates.hpp"
 #include "tests/net/server_fixture.hpp"
 
 namespace kontract::test {

@@ -2,7 +2,6 @@
 
 #pragma once
 
-#include <gtest/gtest.h>
 #include <openssl/ec.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -12,6 +11,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <memory>
+#include <stdexcept>
 #include <string>
 
 namespace kontract::test {
@@ -58,13 +58,17 @@ class Authority {
     return {EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256"), &EVP_PKEY_free};
   }
 
+  static void must(bool done) {
+    if (!done) throw std::runtime_error("a certificate cannot be made");
+  }
+
   template <class Write>
   static void write(const std::string& path, Write into) {
     FILE* const file = std::fopen(path.c_str(), "w");
-    ASSERT_NE(file, nullptr) << path;
-    EXPECT_EQ(into(file), 1);
-    std::fclose(file);
-    EXPECT_EQ(chmod(path.c_str(), 0600), 0);
+    must(file != nullptr);
+    const bool written = into(file) == 1;
+    must(std::fclose(file) == 0 && written);
+    must(chmod(path.c_str(), 0600) == 0);
   }
 
   // Signed by this authority's key; without `issuer` it is its own.
@@ -86,10 +90,10 @@ class Authority {
     X509_EXTENSION* const extension = X509V3_EXT_conf_nid(
         nullptr, &context, authority ? NID_basic_constraints : NID_subject_alt_name,
         authority ? "critical,CA:TRUE" : subject.names.c_str());
-    EXPECT_NE(extension, nullptr);
+    must(extension != nullptr);
     X509_add_ext(made.get(), extension, -1);
     X509_EXTENSION_free(extension);
-    EXPECT_GT(X509_sign(made.get(), key_.get(), EVP_sha256()), 0);
+    must(X509_sign(made.get(), key_.get(), EVP_sha256()) > 0);
     return made;
   }
 
