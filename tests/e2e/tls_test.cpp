@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/certificates.hpp"
 #include "tests/e2e/server_process.hpp"
-#include "tests/net/certificates.hpp"
 
 namespace kontract {
 namespace {
