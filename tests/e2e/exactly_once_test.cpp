@@ -107,6 +107,8 @@ TEST(ExactlyOnceTest, EachCallRunsOnceOverManyKillsAndCuts) {
     ASSERT_NE(server->port(), 0) << "after kill " << kill;
     proxy.set_server(server->port());
   }
+  while (proxy.cuts() == 0 && ledger.wait_for_answers(ledger.answered() + 50)) {
+  }
   enough = true;
   caller.join();
   EXPECT_TRUE(ledger.wait_for_answers(ledger.begun()));

@@ -188,7 +188,6 @@ TEST_F(TlsTest, AReaderThatTakesNothingIsClosed) {
 }
 
 TEST_F(TlsTest, AReaderThatTakesItsTimeGetsAll) {
-  options_.send_queue_bytes_max = 64 * 1024;
   start();
   TlsClient late(port(), trusting());
   join(late);
