@@ -243,10 +243,7 @@ void TableActor::run_part(JointPart& part) {
   report.observed = table_->observed();
   if (!table_->staged().empty()) {
     report.staged = table_->take_staged();
-    report.notify = [self = TableAddress(this)](const Outcome& outcome) {
-      caf::anon_send(self, outcome);
-    };
-    gate_ = part.joint();
+    await_outcome(part, report);
   }
   part.finish(std::move(report));
 }
@@ -348,6 +345,14 @@ Status TableActor::execute(const JointPart::Operation& operation, Joint::Report&
   if (!result) return std::move(result).error();
   report.results.emplace_back(operation.slot, std::move(*result));
   return {};
+}
+
+// Holds back later calls until the joint, which gets this report, is settled.
+void TableActor::await_outcome(const JointPart& part, Joint::Report& report) {
+  report.notify = [self = TableAddress(this)](const Outcome& outcome) {
+    caf::anon_send(self, outcome);
+  };
+  gate_ = part.joint();
 }
 
 void TableActor::settle_gate(const Outcome& outcome) {

@@ -146,6 +146,7 @@ class TableActor final : public TableAddress::base {
   bool fits(TableAlter& alter);
   Status prepare_alter(const TableAlter& alter, WriteBatch& batch);
   Status execute(const JointPart::Operation& operation, Joint::Report& report);
+  void await_outcome(const JointPart& part, Joint::Report& report);
   void settle_gate(const Outcome& outcome);
   void maintain(const TableMaintain& request);
   Result<bool> maintain_round(const TableMaintain& request, WriteBatch& batch);

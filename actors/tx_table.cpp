@@ -81,11 +81,8 @@ void TableActor::run_part_in_transaction(JointPart& part) {
     report.error.emplace(slot, std::move(status).error());
   } else if (writes) {
     transaction.propose(*table_);
-    report.notify = [self = TableAddress(this)](const Outcome& outcome) {
-      caf::anon_send(self, outcome);
-    };
     proposed_ = part.transaction();
-    gate_ = part.joint();
+    await_outcome(part, report);
   }
   part.finish(std::move(report));
 }
@@ -122,10 +119,7 @@ void TableActor::run_commit(JointPart& part) {
   }
   if (!table_->staged().empty()) {
     report.staged = table_->take_staged();
-    report.notify = [self = TableAddress(this)](const Outcome& outcome) {
-      caf::anon_send(self, outcome);
-    };
-    gate_ = part.joint();
+    await_outcome(part, report);
   }
   part.finish(std::move(report));
 }

@@ -51,6 +51,12 @@ class RaystreamClientTest : public ServerFixture {
     return client;
   }
   ClientOptions pinned() const { return pinned(port()); }
+  // Else a call whose connection was lost is sent again, and nothing is to be seen of that.
+  ClientOptions losing_calls(std::uint16_t at) const {
+    ClientOptions options = pinned(at);
+    options.exactly_once = false;
+    return options;
+  }
 
   // What connect() gives to a client with these.
   static Result<Welcome> connect(const ClientOptions& options) { return Client(options).connect(); }
@@ -263,9 +269,7 @@ std::optional<bool> resumed(const std::string& received) {
 TEST_F(RaystreamClientTest, ACutConnectionLosesWhatWasAskedAndIsResumed) {
   start();
   CuttingRelay relay(port());
-  ClientOptions options = pinned(relay.port());
-  options.exactly_once = false;  // else the call is sent again, and nothing is to be seen
-  Client client(options);
+  Client client(losing_calls(relay.port()));
   ASSERT_TRUE(client.connect());
   ASSERT_TRUE(client.call("table.create", {"t", Json::object()}));
   hold_writes();
@@ -287,9 +291,7 @@ TEST_F(RaystreamClientTest, ACutConnectionLosesWhatWasAskedAndIsResumed) {
 TEST_F(RaystreamClientTest, AChangedByteEndsTheConnectionAndNotTheClient) {
   start();
   CuttingRelay relay(port());
-  ClientOptions options = pinned(relay.port());
-  options.exactly_once = false;  // else the call is sent again, and nothing is to be seen
-  Client client(options);
+  Client client(losing_calls(relay.port()));
   ASSERT_TRUE(client.connect());
   bool changed = false;
   relay.change([&](std::string& bytes) {
@@ -304,9 +306,7 @@ TEST_F(RaystreamClientTest, AChangedByteEndsTheConnectionAndNotTheClient) {
 TEST_F(RaystreamClientTest, SomebodyInBetweenCanNotMakeTheClientGiveUp) {
   start();
   CuttingRelay relay(port());
-  ClientOptions options = pinned(relay.port());
-  options.exactly_once = false;  // else the call is sent again, and nothing is to be seen
-  Client client(options);
+  Client client(losing_calls(relay.port()));
   ASSERT_TRUE(client.connect());
   bool forged = false;
   // A close frame in plain text: 1008, KONTRACT_UNAUTHORIZED.

@@ -58,7 +58,7 @@ const std::string kUpsert =
     R"sql("users","INSERT OR REPLACE INTO users (id, data) VALUES (?, ?)",["{key}",{data200}])sql";
 
 std::vector<Case> cases() {
-  std::vector<Case> all{
+  return {
       {"workerd_echo", "echo", "workerd", "echo", "echo", "1", "1", 8, 16, {}, {}, 1},
       {"workerd_get", "get", "workerd", "table.get", "get", kGet, kKey, 8, 16, 2.5, {}, 1},
       {"workerd_set",
@@ -120,7 +120,6 @@ std::vector<Case> cases() {
       {"sqlite_set", "durable set, SQLite in process", "sqlite", "table.set", "set", kSet, "", 8,
        16},
   };
-  return all;
 }
 
 std::set<std::string> case_names() {
@@ -166,39 +165,24 @@ class PeerBench {
 
   // New sessions, each with a connection, a hello and a durable write.
   Figure creation() {
-    Figure figure{.name = "workerd_create",
-                  .what = "sessions created, 64 at once, rate",
-                  .unit = "1/s",
-                  .rival = "workerd",
-                  .target = 20,
-                  .goal = Goal::at_least};
-    std::vector<Figure> figures{std::move(figure)};
-    int round = 0;
-    rounds(figures, [&] {
-      const std::string prefix = "new" + std::to_string(round++) + "-";
-      figures[0].measured.push_back(create(kontract(), prefix, our_creation()));
-      figures[0].baseline.push_back(create(workerd(), prefix, first_call("put", R"("k",1)")));
-    });
-    return std::move(figures[0]);
+    return over_new_sessions({.name = "workerd_create",
+                              .what = "sessions created, 64 at once, rate",
+                              .unit = "1/s",
+                              .rival = "workerd",
+                              .target = 20,
+                              .goal = Goal::at_least},
+                             [](const Made& made) { return create(made); });
   }
 
   // What one more awake session with an open connection costs, over kCreated of them.
   Figure memory() {
-    Figure figure{.name = "workerd_memory",
-                  .what = "awake session with a connection, RSS",
-                  .unit = "B",
-                  .rival = "workerd",
-                  .target = 0.1,
-                  .goal = Goal::at_most};
-    std::vector<Figure> figures{std::move(figure)};
-    int round = 0;
-    rounds(figures, [&] {
-      const std::string prefix = "kept" + std::to_string(round++) + "-";
-      figures[0].measured.push_back(keep(kontract(), kontract_->pid(), prefix, our_creation()));
-      figures[0].baseline.push_back(
-          keep(workerd(), servers_.at("workerd")->pid(), prefix, first_call("put", R"("k",1)")));
-    });
-    return std::move(figures[0]);
+    return over_new_sessions({.name = "workerd_memory",
+                              .what = "awake session with a connection, RSS",
+                              .unit = "B",
+                              .rival = "workerd",
+                              .target = 0.1,
+                              .goal = Goal::at_most},
+                             [](const Made& made) { return keep(made); });
   }
 
   nlohmann::ordered_json versions() const {
@@ -222,21 +206,41 @@ class PeerBench {
     }
   }
 
-  static std::string our_creation() { return first_call("table.create", R"("t",{})"); }
+  // Sessions that are to be made.
+  struct Made {
+    std::uint16_t port;
+    pid_t pid;
+    std::string prefix;  // of their names
+    std::string first;   // their first call
+  };
 
-  static double create(std::uint16_t port, const std::string& prefix, const std::string& first) {
+  // One of kontract's and one of workerd's values a round, of other sessions each time.
+  Figure over_new_sessions(Figure figure, const std::function<double(const Made&)>& value) {
+    std::vector<Figure> figures{std::move(figure)};
+    int round = 0;
+    rounds(figures, [&] {
+      const std::string prefix = figures[0].name + std::to_string(round++) + "-";
+      const std::uint16_t ours = kontract(), theirs = workerd();
+      figures[0].measured.push_back(
+          value({ours, kontract_->pid(), prefix, first_call("table.create", R"("t",{})")}));
+      figures[0].baseline.push_back(
+          value({theirs, servers_.at("workerd")->pid(), prefix, first_call("put", R"("k",1)")}));
+    });
+    return std::move(figures[0]);
+  }
+
+  static double create(const Made& made) {
     const auto from = std::chrono::steady_clock::now();
-    connect_many({port, prefix, first, kCreated, kConnectedAtOnce});
+    connect_many({made.port, made.prefix, made.first, kCreated, kConnectedAtOnce});
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - from;
     return kCreated / took.count();
   }
 
-  static double keep(std::uint16_t port, pid_t pid, const std::string& prefix,
-                     const std::string& first) {
-    const auto warm = connect_many({port, prefix + "warm", first, kCreated / 4, 1});
-    const double before = memory_of(pid).resident;
-    const auto kept = connect_many({port, prefix, first, kCreated, 1});
-    return (memory_of(pid).resident - before) / kCreated;
+  static double keep(const Made& made) {
+    const auto warm = connect_many({made.port, made.prefix + "warm", made.first, kCreated / 4, 1});
+    const double before = memory_of(made.pid).resident;
+    const auto kept = connect_many({made.port, made.prefix, made.first, kCreated, 1});
+    return (memory_of(made.pid).resident - before) / kCreated;
   }
 
   json load(std::uint16_t port, const std::string& text, const Case& one) const {
