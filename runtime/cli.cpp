@@ -156,6 +156,15 @@ void add_sessions(CLI::App& app, SessionsRequest& request) {
   inspect->add_option("SESSION", request.inspect, "OWNER/NAME, or NAME")->required();
 }
 
+// CLI11 reads the environment for every command unless it has something to do when it is complete.
+// What commands share would then be the environment's, whatever the one that was given was told.
+void read_environment_only_for_the_given(CLI::App& app) {
+  for (CLI::App* command : app.get_subcommands({})) {
+    command->parse_complete_callback([] {});
+    read_environment_only_for_the_given(*command);
+  }
+}
+
 int dispatch(const CLI::App& app, const Parsed& parsed, Streams streams) {
   const std::string command = app.get_subcommands().front()->get_name();
   if (command == "serve") {
@@ -274,6 +283,7 @@ int run(std::vector<std::string> args, Streams streams) {
   add_token(app, parsed.token);
   add_identity(app, parsed.identity);
   app.add_subcommand("version", "Print the version");
+  read_environment_only_for_the_given(app);
 
   if (!args.empty() && !args.front().starts_with('-') &&
       app.get_subcommands([&](CLI::App* known) { return known->check_name(args.front()); })

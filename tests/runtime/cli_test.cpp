@@ -88,6 +88,20 @@ TEST_F(CliServerTest, AFailedCallSaysWhyOnStderrAndHowToFixIt) {
                                  HasSubstr("\nhint: ")));
 }
 
+// Also where other commands, which were not given, have an option of that name.
+TEST_F(CliServerTest, AnOptionOverridesTheEnvironment) {
+  const std::string url = "ws://127.0.0.1:" + std::to_string(runtime_->port());
+  ::setenv("KONTRACT_URL", "ws://127.0.0.1:1", 1);
+  const auto told = ask({"call", "demo", "table.create", "users"});
+  const auto listed = ask({"sessions", "inspect", "demo"});
+  ::setenv("KONTRACT_URL", url.c_str(), 1);
+  const auto from_environment = kontract_program({"call", "demo", "table.list"});
+  ::unsetenv("KONTRACT_URL");
+  EXPECT_EQ(told.code, 0) << told.err;
+  EXPECT_EQ(listed.code, 0) << listed.err;
+  EXPECT_EQ(from_environment.code, 0) << from_environment.err;
+}
+
 TEST_F(CliServerTest, TablesAreListedInColumns) {
   ask({"call", "demo", "table.create", "a", R"({"permissions":7})"});
   ask({"call", "demo", "table.create", "long_name", R"({"permissions":5})"});
