@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <optional>
+#include <tuple>
 
 #include "actors/session_report.hpp"
 
@@ -63,6 +64,8 @@ HttpResponse sessions_page(const Peer& peer, const HttpRequest& request, const s
   if (store == nullptr) {
     return error_response({Errc::not_found, "This server does not tell of its sessions"});
   }
+  // LMDB is a little behind what was acknowledged. If it cannot follow, it tells what it has.
+  std::ignore = store->flush();
   if (!session.empty()) {
     const auto details = inspect_session(*store, {peer.owner, session});
     if (!details) return error_response(details.error());
